@@ -1,0 +1,47 @@
+// Reading results back to the CPU. A Readback owns one reusable staging buffer so that a training step allocates nothing.
+import { BufferScope, type BufferView } from './buffers.ts';
+import type { Gpu } from './device.ts';
+
+const MAP_READ_USAGE = 0x01 | 0x08; // MAP_READ | COPY_DST
+const MAP_MODE_READ = 0x01;
+
+export class Readback {
+  private readonly scope: BufferScope;
+  private readonly staging: GPUBuffer;
+
+  /** `maxBytes`: the largest read; a multiple of 4. */
+  constructor(private readonly gpu: Gpu, label: string, private readonly maxBytes: number) {
+    this.scope = new BufferScope(gpu.buffers, label);
+    this.staging = this.scope.buffer('staging', maxBytes, MAP_READ_USAGE);
+  }
+
+  /** Copies `view` after everything submitted so far and returns its bytes. Reads one at a time. @throws when the device is lost */
+  async read(view: BufferView): Promise<ArrayBuffer> {
+    if (view.size > this.maxBytes) throw new Error(`Readback of ${view.size} bytes over its ${this.maxBytes}`);
+    const encoder = this.gpu.device.createCommandEncoder({ label: 'readback' });
+    encoder.copyBufferToBuffer(view.buffer, view.offset, this.staging, 0, view.size);
+    this.gpu.device.queue.submit([encoder.finish()]);
+    await this.staging.mapAsync(MAP_MODE_READ, 0, view.size);
+    const bytes = this.staging.getMappedRange(0, view.size).slice(0);
+    this.staging.unmap();
+    return bytes;
+  }
+
+  async readFloats(view: BufferView): Promise<Float32Array> {
+    return new Float32Array(await this.read(view));
+  }
+
+  destroy(): void {
+    this.scope.destroy();
+  }
+}
+
+/** Reads a view once through a staging buffer of its own. */
+export async function readFloats(gpu: Gpu, view: BufferView): Promise<Float32Array> {
+  const readback = new Readback(gpu, 'readback.once', view.size);
+  try {
+    return await readback.readFloats(view);
+  } finally {
+    readback.destroy();
+  }
+}

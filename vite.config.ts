@@ -1,0 +1,69 @@
+/// <reference types="vitest/config" />
+// Build, preview and tests. The preview server sends the same Content-Security-Policy as the pages' meta tag, so what the
+// journeys prove about privacy holds for what a user opens.
+import react from '@vitejs/plugin-react';
+import { playwright } from '@vitest/browser-playwright';
+import { defineConfig } from 'vitest/config';
+import { CONTENT_SECURITY_POLICY } from './src/config/contentSecurityPolicy.ts';
+import { chromiumExecutable, CHROMIUM_FLAGS } from './src/cli/chromium.mjs';
+
+const securityHeaders = { 'Content-Security-Policy': CONTENT_SECURITY_POLICY };
+
+export default defineConfig({
+  base: './',
+  plugins: [
+    react(),
+    {
+      name: 'content-security-policy',
+      transformIndexHtml: {
+        order: 'post',
+        // A dev server injects inline scripts (hot reload), which the policy rightly forbids: only built pages carry it.
+        handler: (_html, context) =>
+          context.server
+            ? []
+            : [{ tag: 'meta', attrs: { 'http-equiv': 'Content-Security-Policy', content: CONTENT_SECURITY_POLICY }, injectTo: 'head-prepend' }],
+      },
+    },
+  ],
+  worker: { format: 'es' },
+  build: {
+    target: 'es2023',
+    modulePreload: { polyfill: false },
+    // Inlined assets would need data: origins in the policy.
+    assetsInlineLimit: 0,
+    rolldownOptions: { input: { index: 'index.html', bench: 'bench.html', specialize: 'specialize.html' } },
+  },
+  preview: { headers: securityHeaders },
+  optimizeDeps: { exclude: ['onnxruntime-web'] },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          environment: 'node',
+          include: ['src/**/*.test.{ts,tsx}', 'bench/**/*.test.ts'],
+          exclude: ['**/*.gpu.test.ts', '**/*.browser.test.ts', 'node_modules/**'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'gpu',
+          include: ['src/**/*.gpu.test.ts', 'src/**/*.browser.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({ launchOptions: { executablePath: chromiumExecutable(), args: CHROMIUM_FLAGS } }),
+            instances: [{ browser: 'chromium' }],
+          },
+        },
+      },
+    ],
+  },
+});
