@@ -21,7 +21,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   clusters: ['core', 'config', 'tokenizer', 'pack'],
   model: ['core', 'config', 'gpu', 'kernels', 'formats', 'pack'],
   training: ['core', 'config', 'gpu', 'kernels', 'data', 'model'],
-  methods: ['core', 'config', 'gpu', 'data', 'pack', 'clusters', 'model', 'training'],
+  // Weights arrive as files of named tensors (formats), whichever method asks for them.
+  methods: ['core', 'config', 'formats', 'gpu', 'data', 'pack', 'clusters', 'model', 'training'],
   export: ['core', 'config', 'tokenizer', 'formats'],
   engine: ['core', 'config', 'protocol', 'gpu', 'kernels', 'tokenizer', 'formats', 'data', 'pack', 'clusters', 'model', 'training', 'methods', 'export'],
   client: ['core', 'config', 'protocol'],

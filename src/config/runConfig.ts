@@ -50,7 +50,7 @@ export const DEFAULT_RUN_CONFIG: RunConfig = {
   clipNorm: 1,
   seed: 1,
   evaluateEvery: 10,
-  evaluationTokens: 8192,
+  evaluationTokens: 4096,
   patience: 5,
 };
 

@@ -10,7 +10,7 @@ export interface Closeness {
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): Closeness {
   if (actual.length !== expected.length) return { relativeError: Infinity, index: -1 };
   let scale = 0;
-  for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]));
+  for (let i = 0; i < expected.length; i++) if (Math.abs(expected[i]) > scale) scale = Math.abs(expected[i]);
   let worst = 0;
   let index = -1;
   for (let i = 0; i < expected.length; i++) {
@@ -21,7 +21,8 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
       if (worst === Infinity) break;
     }
   }
-  return { relativeError: worst === 0 ? 0 : worst / Math.max(scale, 1e-30), index };
+  if (worst === 0 || worst === Infinity) return { relativeError: worst, index };
+  return { relativeError: worst / Math.max(scale, 1e-30), index };
 }
 
 /** @throws Error naming `what`, the worst index and both values when the relative error exceeds `tolerance` or anything is NaN */

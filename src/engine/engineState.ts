@@ -1,0 +1,133 @@
+// What the engine holds between commands. Later things hang on earlier ones: a new pack forgets the data, new data forget the expert.
+import { UserError } from '../core/invariant.ts';
+import type { RunConfig } from '../config/runConfig.ts';
+import type { Corpus } from '../data/corpus.ts';
+import type { CorpusSplit } from '../data/split.ts';
+import type { DocumentEncoder } from '../clusters/documentEncoder.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { ChosenExpert } from '../methods/expertChoice.ts';
+import type { ParameterTable } from '../model/parameters.ts';
+import type { Pack } from '../pack/openPack.ts';
+import type { DataSummary, EngineEvent, FinishReason, LossFigure, TestFigure } from '../protocol/events.ts';
+import type { TextTokenizer } from '../tokenizer/tokenizer.ts';
+import type { GenerationPair } from './sampleTasks.ts';
+import type { RunControl } from './runControl.ts';
+
+export type Emit = (event: EngineEvent) => void;
+
+export interface LoadedPack {
+  readonly pack: Pack;
+  readonly tokenizer: TextTokenizer;
+  readonly table: ParameterTable;
+}
+
+export interface LoadedData {
+  readonly corpus: Corpus;
+  readonly split: CorpusSplit;
+  readonly summary: DataSummary;
+}
+
+export interface Histogram {
+  readonly shares: readonly number[];
+  readonly windows: number;
+}
+
+/** The projected weights that runs start from. */
+export interface Projection {
+  readonly expert: ChosenExpert;
+  /** CPU arena. */
+  readonly weights: Float32Array;
+  readonly weightsHash: string;
+}
+
+export interface CurvePoint {
+  readonly step: number;
+  readonly train: number;
+  readonly validation: LossFigure;
+}
+
+export interface Run {
+  readonly runId: string;
+  readonly config: RunConfig;
+  readonly projection: Projection;
+  readonly data: LoadedData;
+  readonly control: RunControl;
+  readonly curve: CurvePoint[];
+  /** Best weights so far on validation (CPU arena); the projected weights before the first evaluation. */
+  best: { step: number; weights: Float32Array };
+  finished?: { readonly reason: FinishReason; readonly step: number; readonly seconds: number; readonly tokensPerSecond: number };
+  figures?: readonly TestFigure[];
+}
+
+export class EngineState {
+  gpu: Gpu | undefined;
+  loaded: LoadedPack | undefined;
+  data: LoadedData | undefined;
+  encoder: DocumentEncoder | undefined;
+  histogram: Histogram | undefined;
+  projection: Projection | undefined;
+  run: Run | undefined;
+  generators: GenerationPair | undefined;
+  /** Losses already computed, by weights, data and window shape. */
+  readonly lossCache = new Map<string, LossFigure>();
+  slmWeights: Float32Array | undefined;
+  /** Aborts what is under way, per kind of task. */
+  readonly running = new Map<string, AbortController>();
+
+  constructor(readonly emit: Emit) {}
+
+  requireGpu(): Gpu {
+    if (!this.gpu) throw new UserError('This needs WebGPU, which this browser does not offer here.');
+    return this.gpu;
+  }
+
+  requirePack(): LoadedPack {
+    if (!this.loaded) throw new UserError('Load a pack first.');
+    return this.loaded;
+  }
+
+  requireData(): LoadedData {
+    if (!this.data) throw new UserError('Load some text first.');
+    return this.data;
+  }
+
+  requireProjection(): Projection {
+    if (!this.projection) throw new UserError('Project an expert first.');
+    return this.projection;
+  }
+
+  requireRun(runId: string): Run {
+    if (this.run?.runId !== runId) throw new UserError('That run is not the present one.');
+    return this.run;
+  }
+
+  get isTraining(): boolean {
+    return this.run !== undefined && !this.run.control.ended;
+  }
+
+  forgetPack(): void {
+    this.forgetData();
+    this.loaded = undefined;
+    this.slmWeights = undefined;
+    void this.encoder?.release();
+    this.encoder = undefined;
+  }
+
+  forgetData(): void {
+    this.forgetProjection();
+    this.data = undefined;
+    this.histogram = undefined;
+    this.lossCache.clear();
+  }
+
+  forgetProjection(): void {
+    this.projection = undefined;
+    this.run = undefined;
+    this.forgetGenerators();
+  }
+
+  forgetGenerators(): void {
+    this.generators?.destroy();
+    this.generators = undefined;
+  }
+}

@@ -1,0 +1,120 @@
+// Expert commands: where the domain lies among the clusters, which vector to project, and how the projection compares with the plain model.
+import { DEFAULT_RUN_CONFIG } from '../config/runConfig.ts';
+import { UserError } from '../core/invariant.ts';
+import { clusterHistogram } from '../clusters/assign.ts';
+import { createDocumentEncoder } from '../clusters/documentEncoder.ts';
+import { TrainingWindows } from '../data/windows.ts';
+import { documentTokens } from '../data/corpus.ts';
+import { weightsHash } from '../formats/weightsHash.ts';
+import { chooseExpert, type DomainEvidence } from '../methods/expertChoice.ts';
+import { hostTensors } from '../model/parameters.ts';
+import { Projector } from '../model/projection.ts';
+import { SmallModel } from '../model/smallModel.ts';
+import type { ExpertChoice } from '../protocol/commands.ts';
+import { cachedFigure, plainWeights } from './evaluationTasks.ts';
+import type { EngineState, LoadedData, LoadedPack } from './engineState.ts';
+
+/** Training tokens on which experts are compared; the same for every expert. */
+const COMPARED_TOKENS = 4096;
+
+/** Adam steps of the fitted strategy unless the user says otherwise. */
+export const DEFAULT_FITTED_STEPS = 24;
+
+/** Windows that are embedded at most; a larger text is sampled evenly. */
+const MAX_CLUSTER_WINDOWS = 4096;
+
+export async function analyzeClusters(state: EngineState, signal: AbortSignal): Promise<void> {
+  const { pack } = state.requirePack();
+  const data = state.requireData();
+  state.encoder ??= await createDocumentEncoder(await pack.readEncoder(), { windowTokens: pack.windowTokens });
+  const documents = data.split.documents.train.map((index) => documentTokens(data.corpus, index));
+  const { histogram, windows } = await clusterHistogram(state.encoder, pack.centroids, documents, {
+    windowTokens: pack.windowTokens,
+    maxWindows: MAX_CLUSTER_WINDOWS,
+    signal,
+    onProgress: (done, total) => state.emit({ type: 'expert.progress', stage: 'Embedding your text', done, total }),
+  });
+  signal.throwIfAborted();
+  if (state.data !== data) return;
+  state.histogram = { shares: Array.from(histogram), windows };
+  state.emit({ type: 'expert.analyzed', histogram: state.histogram.shares, windows });
+}
+
+export async function projectExpert(state: EngineState, choice: ExpertChoice, signal: AbortSignal): Promise<void> {
+  const gpu = state.requireGpu();
+  const loaded = state.requirePack();
+  const data = state.requireData();
+  if (state.isTraining) throw new UserError('Stop the training run before projecting again.');
+  if (!state.histogram) await analyzeClusters(state, signal);
+  const { histogram } = state;
+  if (!histogram) throw new UserError('The text changed while it was compared with the clusters; try again.');
+  const { pack, table } = loaded;
+  const shape = { batchSize: DEFAULT_RUN_CONFIG.batchSize, seqLen: Math.min(DEFAULT_RUN_CONFIG.seqLen, pack.model.maxPositionEmbeddings) };
+  state.emit({ type: 'expert.progress', stage: 'Preparing the GPU', done: 0, total: 1 });
+  const needsGradients = choice.strategy === 'fitted' && choice.cluster === undefined;
+  const model = await SmallModel.create(gpu, pack.model, shape, { train: needsGradients });
+  const projector = await Projector.create(gpu, pack.model, pack.projectedNetwork, table, pack.pn);
+  try {
+    const evidence = domainEvidence(loaded, data, histogram.shares, model);
+    const request = { ...choice, fittedSteps: choice.fittedSteps ?? DEFAULT_FITTED_STEPS };
+    const expert = await chooseExpert(request, evidence, projector, model, {
+      signal,
+      onProgress: (stage, done, total) => state.emit({ type: 'expert.progress', stage, done, total }),
+    });
+    // Timed apart from the choice: one projection of the chosen vector, streamed from the file, as anyone would do who knows it already.
+    const timed = await timeProjection(projector, expert.vector, model);
+    const weights = await model.readWeights();
+    const hash = weightsHash(hostTensors(table, weights));
+    const plain = await plainWeights(state);
+    const part = { split: 'validation', maxTokens: DEFAULT_RUN_CONFIG.evaluationTokens } as const;
+    state.emit({ type: 'expert.progress', stage: 'Validating', done: 0, total: 2 });
+    const projected = await cachedFigure(state, data, model, part, hash, async () => weights, signal);
+    state.emit({ type: 'expert.progress', stage: 'Validating', done: 1, total: 2 });
+    const slm = await cachedFigure(state, data, model, part, weightsHash(hostTensors(table, plain)), async () => plain, signal);
+    signal.throwIfAborted();
+    if (state.data !== data) return;
+    state.forgetProjection();
+    state.projection = { expert, weights, weightsHash: hash };
+    const { strategy, cluster, overridden, explanation, losses, vector, fittedCurve } = expert;
+    state.emit({ type: 'expert.chosen', strategy, cluster, overridden, explanation, losses, vector: Array.from(vector), fittedCurve });
+    state.emit({ type: 'model.projected', weightsHash: hash, slm, projected, projectionSeconds: timed.seconds, bytesRead: timed.bytesRead });
+  } finally {
+    projector.destroy();
+    model.destroy();
+  }
+}
+
+async function timeProjection(projector: Projector, vector: ArrayLike<number>, model: SmallModel): Promise<{ seconds: number; bytesRead: number }> {
+  projector.releaseResident();
+  const start = performance.now();
+  const bytesRead = await projector.project(vector, model.weights);
+  await model.gpu.device.queue.onSubmittedWorkDone();
+  return { seconds: (performance.now() - start) / 1000, bytesRead };
+}
+
+/** What the strategies may look at: training documents only, never validation or test. */
+function domainEvidence({ pack, tokenizer }: LoadedPack, data: LoadedData, histogram: readonly number[], model: SmallModel): DomainEvidence {
+  const { batchSize, seqLen } = model.shape;
+  const { documents } = data.split;
+  const windows = new TrainingWindows(data.corpus, documents.train, { endOfText: tokenizer.endOfText, seqLen, seed: DEFAULT_RUN_CONFIG.seed });
+  const comparedBatches = Math.max(1, Math.ceil(COMPARED_TOKENS / model.rows));
+  const compared = Array.from({ length: comparedBatches }, () => {
+    const batch = { tokens: new Uint32Array(model.rows), targets: new Uint32Array(model.rows) };
+    windows.next(batchSize, batch.tokens, batch.targets);
+    return batch;
+  });
+  return {
+    clusters: pack.clusters,
+    histogram,
+    tokensCompared: comparedBatches * model.rows,
+    trainingLoss: async (signal) => {
+      let sum = 0;
+      for (const { tokens, targets } of compared) {
+        signal?.throwIfAborted();
+        sum += (await model.evaluate(tokens, targets)).reduce((a, b) => a + b, 0);
+      }
+      return sum / (comparedBatches * model.rows);
+    },
+    fill: (tokens, targets) => windows.next(batchSize, tokens, targets),
+  };
+}

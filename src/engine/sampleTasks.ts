@@ -1,0 +1,61 @@
+// Samples: one prompt completed by the projected and the fine-tuned model side by side, a token of each in turn.
+import type { SampleConfig } from '../config/sampleConfig.ts';
+import { Generator } from '../model/generation.ts';
+import { StreamingDecoder } from '../tokenizer/streamingDecoder.ts';
+import type { EngineState } from './engineState.ts';
+
+type SampledModel = 'projected' | 'fineTuned';
+
+/** Generators of the present run, kept between samples. */
+export interface GenerationPair {
+  readonly models: readonly { readonly model: SampledModel; readonly weights: Float32Array; readonly generator: Generator }[];
+  destroy(): void;
+}
+
+async function generatorPair(state: EngineState): Promise<GenerationPair> {
+  const gpu = state.requireGpu();
+  const { pack } = state.requirePack();
+  const projection = state.requireProjection();
+  const wanted: [SampledModel, Float32Array][] = [['projected', projection.weights]];
+  // While a run goes on, its best weights so far speak.
+  if (state.run && state.run.best.step > 0) wanted.push(['fineTuned', state.run.best.weights]);
+  const kept = state.generators?.models ?? [];
+  if (kept.length === wanted.length && wanted.every(([, weights], index) => kept[index].weights === weights)) return state.generators!;
+  state.forgetGenerators();
+  const models: { model: SampledModel; weights: Float32Array; generator: Generator }[] = [];
+  for (const [model, weights] of wanted) models.push({ model, weights, generator: await Generator.create(gpu, pack.model, weights, model) });
+  const pair = { models, destroy: () => models.forEach(({ generator }) => generator.destroy()) };
+  state.generators = pair;
+  return pair;
+}
+
+export async function generateSamples(state: EngineState, sampleId: string, config: SampleConfig, signal: AbortSignal): Promise<void> {
+  const { tokenizer } = state.requirePack();
+  const { models } = await generatorPair(state);
+  // Documents begin after an end-of-text token in training, so prompts do too.
+  const prompt = [tokenizer.endOfText, ...tokenizer.encode(config.prompt)];
+  const streams = models.map(({ model, generator }) => ({
+    model,
+    decoder: new StreamingDecoder(tokenizer),
+    tokens: generator.generate(prompt, { ...config, endOfText: tokenizer.endOfText }),
+    count: 0,
+    milliseconds: 0,
+    done: false,
+  }));
+  while (streams.some(({ done }) => !done)) {
+    for (const stream of streams) {
+      if (stream.done) continue;
+      const start = performance.now();
+      const { value, done } = signal.aborted ? { value: undefined, done: true } : await stream.tokens.next();
+      stream.milliseconds += performance.now() - start;
+      stream.done = done === true;
+      const text = value === undefined ? stream.decoder.finish() : stream.decoder.push(value);
+      if (value !== undefined) stream.count++;
+      if (text) state.emit({ type: 'sample.token', sampleId, model: stream.model, text });
+      if (stream.done) {
+        const tokensPerSecond = stream.milliseconds > 0 ? stream.count / (stream.milliseconds / 1000) : 0;
+        state.emit({ type: 'sample.finished', sampleId, model: stream.model, tokens: stream.count, tokensPerSecond });
+      }
+    }
+  }
+}

@@ -1,0 +1,118 @@
+// Obeys commands and emits events. Quick commands act at once; long ones run as tasks, one of each kind at a time, and every failure becomes an event with
+// one sentence.
+import { UserError, messageOf } from '../core/invariant.ts';
+import type { EngineCommand } from '../protocol/commands.ts';
+import type { EngineEvent } from '../protocol/events.ts';
+import { openGpu } from '../gpu/device.ts';
+import { cancelData, loadData, previewDocumentOf, resplitData } from './dataTasks.ts';
+import { EngineState, type Emit } from './engineState.ts';
+import { analyzeClusters, projectExpert } from './expertTasks.ts';
+import { exportModel } from './exportTasks.ts';
+import { clearCache, loadPack } from './packTasks.ts';
+import { generateSamples } from './sampleTasks.ts';
+import { evaluateTest } from './testTasks.ts';
+import { startTraining } from './trainTasks.ts';
+
+type Failure = (message: string) => EngineEvent;
+
+export class Session {
+  private readonly state: EngineState;
+
+  constructor(emit: Emit) {
+    this.state = new EngineState(emit);
+  }
+
+  handle(command: EngineCommand): void {
+    const { state } = this;
+    const engineFailure: Failure = (message) => ({ type: 'engine.failed', command: command.type, message });
+    switch (command.type) {
+      case 'engine.open':
+        return this.task('engine', (message) => ({ type: 'device.unavailable', reason: message }), () => this.open());
+      case 'pack.load':
+        return this.task('pack', (message) => ({ type: 'pack.failed', message }), (signal) => loadPack(state, command.source, signal));
+      case 'pack.clearCache':
+        return this.task('cache', engineFailure, () => clearCache(state));
+      case 'data.load':
+        return this.task('data', (message) => ({ type: 'data.failed', message }), (signal) => loadData(state, command.sources, command.config, signal));
+      case 'data.resplit':
+        return this.task('data', (message) => ({ type: 'data.failed', message }), async () => resplitData(state, command.config));
+      case 'data.cancel':
+        return cancelData(state);
+      case 'data.preview':
+        return this.task('preview', engineFailure, async () => previewDocumentOf(state, command.document));
+      case 'expert.analyze':
+        return this.task('analyze', (message) => ({ type: 'expert.failed', message }), (signal) => analyzeClusters(state, signal));
+      case 'expert.project':
+        return this.task('project', (message) => ({ type: 'expert.failed', message }), (signal) => projectExpert(state, command.choice, signal));
+      case 'expert.cancel':
+        state.running.get('analyze')?.abort();
+        state.running.get('project')?.abort();
+        return;
+      case 'train.start':
+        return this.task('train', (message) => ({ type: 'train.failed', runId: command.runId, message }), () => startTraining(state, command));
+      case 'train.pause':
+      case 'train.step':
+      case 'train.resume':
+      case 'train.stop':
+        return this.task('control', engineFailure, async () => this.controlRun(command.type, command.runId));
+      case 'test.evaluate':
+        return this.task('test', engineFailure, (signal) => evaluateTest(state, state.requireRun(command.runId), signal));
+      case 'sample.start':
+        return this.task('sample', (message) => ({ type: 'sample.failed', sampleId: command.sampleId, message }), (signal) => generateSamples(state, command.sampleId, command.config, signal));
+      case 'sample.stop':
+        state.running.get('sample')?.abort();
+        return;
+      case 'model.export':
+        return this.task('export', (message) => ({ type: 'model.exportFailed', runId: command.runId, message }), () => exportModel(state, state.requireRun(command.runId)));
+    }
+  }
+
+  /** Starts a task; one of the same kind that is still under way is aborted first and waited for. */
+  private task(kind: string, failure: Failure, body: (signal: AbortSignal) => Promise<void>): void {
+    const { state } = this;
+    const before = this.tails.get(kind);
+    state.running.get(kind)?.abort();
+    const controller = new AbortController();
+    state.running.set(kind, controller);
+    const run = async (): Promise<void> => {
+      await before;
+      try {
+        await body(controller.signal);
+      } catch (error) {
+        if (!controller.signal.aborted) {
+          // Our own mistakes keep their stack in the console; what the person reads stays one sentence.
+          if (!(error instanceof UserError)) console.error(error);
+          state.emit(failure(messageOf(error)));
+        }
+      } finally {
+        if (state.running.get(kind) === controller) state.running.delete(kind);
+      }
+    };
+    this.tails.set(kind, run());
+  }
+
+  private readonly tails = new Map<string, Promise<void>>();
+
+  private async open(): Promise<void> {
+    const { state } = this;
+    const gpu = await openGpu();
+    state.gpu = gpu;
+    state.emit({ type: 'device.ready', adapter: gpu.adapter });
+    void gpu.lost.then(({ message }) => {
+      if (state.gpu !== gpu) return;
+      state.gpu = undefined;
+      state.generators = undefined;
+      state.emit({ type: 'device.lost', reason: message });
+    });
+  }
+
+  private controlRun(command: 'train.pause' | 'train.step' | 'train.resume' | 'train.stop', runId: string): void {
+    const { control } = this.state.requireRun(runId);
+    if (control.ended) throw new UserError('That run has ended.');
+    if (command === 'train.pause') control.pause();
+    else if (command === 'train.step') control.grantStep();
+    else if (command === 'train.resume') control.resume();
+    else control.stop();
+    if (command !== 'train.stop') this.state.emit({ type: 'train.state', runId, state: control.isPaused ? 'paused' : 'running' });
+  }
+}

@@ -1,0 +1,47 @@
+// The honest headline: plain, projected and fine-tuned model on the same held-out test documents, each figure with a bootstrap interval over documents and
+// the hash of the weights that it was computed with.
+import { UserError } from '../core/invariant.ts';
+import { weightsHash } from '../formats/weightsHash.ts';
+import { hostTensors } from '../model/parameters.ts';
+import { SmallModel } from '../model/smallModel.ts';
+import type { TestFigure, TestedModel } from '../protocol/events.ts';
+import { perplexityInterval } from '../training/bootstrap.ts';
+import { evaluateSplit, plainWeights } from './evaluationTasks.ts';
+import type { EngineState, Run } from './engineState.ts';
+import { lossFigure } from './figures.ts';
+
+const BOOTSTRAP_SEED = 1;
+
+export async function evaluateTest(state: EngineState, run: Run, signal: AbortSignal): Promise<void> {
+  if (state.isTraining) throw new UserError('The test figures are computed when the run has ended.');
+  const gpu = state.requireGpu();
+  const { pack, table } = state.requirePack();
+  const { config, data, projection, runId } = run;
+  const rows: [TestedModel, Float32Array][] = [
+    ['slm', await plainWeights(state)],
+    ['projected', projection.weights],
+    ['fineTuned', run.best.weights],
+  ];
+  const evaluator = await SmallModel.create(gpu, pack.model, { batchSize: config.batchSize, seqLen: config.seqLen }, { train: false });
+  try {
+    const figures: TestFigure[] = [];
+    for (const [model, weights] of rows) {
+      evaluator.loadWeights(weights);
+      const result = await evaluateSplit(state, data, evaluator, { split: 'test', maxTokens: Infinity }, {
+        signal,
+        onProgress: (tokensDone, tokensTotal) => state.emit({ type: 'test.progress', runId, model, tokensDone, tokensTotal }),
+      });
+      figures.push({
+        ...lossFigure(result),
+        model,
+        interval: perplexityInterval(result.documents, BOOTSTRAP_SEED),
+        weightsHash: weightsHash(hostTensors(table, weights)),
+        documents: result.documents.length,
+      });
+    }
+    run.figures = figures;
+    state.emit({ type: 'test.evaluated', runId, figures });
+  } finally {
+    evaluator.destroy();
+  }
+}

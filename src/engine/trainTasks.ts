@@ -1,0 +1,119 @@
+// Training commands: one run from the projected weights to early stopping or the last step, with its best weights restored and tested.
+import { invalidRunField } from '../config/runConfig.ts';
+import { UserError, messageOf } from '../core/invariant.ts';
+import { checkTrainable, TrainingWindows } from '../data/windows.ts';
+import { hostTensors } from '../model/parameters.ts';
+import { SmallModel } from '../model/smallModel.ts';
+import { weightsHash } from '../formats/weightsHash.ts';
+import type { EngineCommand } from '../protocol/commands.ts';
+import type { FinishReason, LossFigure } from '../protocol/events.ts';
+import { EarlyStopping } from '../training/earlyStopping.ts';
+import { NotFiniteError, Stepper } from '../training/stepper.ts';
+import { learningRateAt } from '../training/schedule.ts';
+import { cachedFigure, evaluateSplit, plainWeights } from './evaluationTasks.ts';
+import type { EngineState, Run } from './engineState.ts';
+import { lossFigure } from './figures.ts';
+import { RunControl } from './runControl.ts';
+import { evaluateTest } from './testTasks.ts';
+
+type TrainStart = Extract<EngineCommand, { type: 'train.start' }>;
+
+export async function startTraining(state: EngineState, { runId, config, paused = false }: TrainStart): Promise<void> {
+  const gpu = state.requireGpu();
+  const { pack, table } = state.requirePack();
+  const data = state.requireData();
+  const projection = state.requireProjection();
+  const invalid = invalidRunField(config);
+  if (invalid) throw new UserError(invalid);
+  if (config.seqLen > pack.model.maxPositionEmbeddings) throw new UserError(`The window length ${config.seqLen} is over the model's context of ${pack.model.maxPositionEmbeddings} tokens.`);
+  checkTrainable(data.corpus, data.split, config.seqLen);
+
+  const control = new RunControl(paused);
+  const run: Run = { runId, config, projection, data, control, curve: [], best: { step: 0, weights: projection.weights } };
+  state.run = run;
+  state.forgetGenerators();
+  const part = { split: 'validation', maxTokens: config.evaluationTokens } as const;
+  let model: SmallModel | undefined;
+  let stepper: Stepper | undefined;
+  try {
+    model = await SmallModel.create(gpu, pack.model, { batchSize: config.batchSize, seqLen: config.seqLen }, { train: true });
+    stepper = await Stepper.create(gpu, model, config, config.gradientAccumulation);
+    const plain = await plainWeights(state);
+    const slm = await cachedFigure(state, data, model, part, weightsHash(hostTensors(table, plain)), async () => plain);
+    const projected = await cachedFigure(state, data, model, part, projection.weightsHash, async () => projection.weights);
+    model.loadWeights(projection.weights);
+    state.emit({ type: 'train.started', runId, config, gpuBytes: gpu.buffers.bytes, tokensPerStep: stepper.tokensPerStep, slm, projected });
+    state.emit({ type: 'train.state', runId, state: paused ? 'paused' : 'running' });
+    await trainLoop(state, run, model, stepper, projected);
+  } catch (error) {
+    control.ended = true;
+    if (!(error instanceof UserError)) console.error(error);
+    const kept = run.best.step > 0 ? ` The best weights, of step ${run.best.step}, are kept.` : '';
+    const advice = error instanceof NotFiniteError ? ' A smaller learning rate usually helps.' : '';
+    state.emit({ type: 'train.state', runId, state: 'failed' });
+    state.emit({ type: 'train.failed', runId, message: `${state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.'}${kept}${advice}` });
+    return;
+  } finally {
+    stepper?.destroy();
+    model?.destroy();
+  }
+  const running = new AbortController();
+  state.running.set('test', running);
+  await evaluateTest(state, run, running.signal);
+}
+
+async function trainLoop(state: EngineState, run: Run, model: SmallModel, stepper: Stepper, projected: LossFigure): Promise<void> {
+  const { runId, config, data, control } = run;
+  const gpu = model.gpu;
+  const { tokenizer } = state.requirePack();
+  const windows = new TrainingWindows(data.corpus, data.split.documents.train, { endOfText: tokenizer.endOfText, seqLen: config.seqLen, seed: config.seed });
+  const fill = (tokens: Uint32Array, targets: Uint32Array): void => windows.next(config.batchSize, tokens, targets);
+  const stopping = new EarlyStopping(config.patience);
+  stopping.record(0, projected.loss);
+  // Only time spent training counts: not validations, not pauses.
+  let seconds = 0;
+  let step = 0;
+  let sinceEvaluation = { loss: 0, steps: 0 };
+  let reason: FinishReason = 'steps';
+
+  const evaluate = async (): Promise<void> => {
+    const validation = lossFigure(await evaluateSplit(state, data, model, { split: 'validation', maxTokens: config.evaluationTokens }));
+    const best = stopping.record(step, validation.loss);
+    // On the CPU, so that they outlive a lost device.
+    if (best) run.best = { step, weights: await model.readWeights() };
+    run.curve.push({ step, train: sinceEvaluation.loss / sinceEvaluation.steps, validation });
+    sinceEvaluation = { loss: 0, steps: 0 };
+    state.emit({ type: 'train.evaluated', runId, step, tokens: step * stepper.tokensPerStep, seconds, validation, best });
+  };
+
+  while (step < config.steps) {
+    if (!(await control.mayStep())) {
+      reason = 'stopped';
+      break;
+    }
+    step++;
+    const learningRate = learningRateAt(step, config);
+    const start = performance.now();
+    const { loss, gradientNorm } = await stepper.step(step, learningRate, fill);
+    const stepSeconds = (performance.now() - start) / 1000;
+    seconds += stepSeconds;
+    sinceEvaluation.loss += loss;
+    sinceEvaluation.steps++;
+    state.emit({
+      type: 'train.stepped', runId, step, tokens: step * stepper.tokensPerStep, seconds, loss, gradientNorm, learningRate,
+      tokensPerSecond: stepper.tokensPerStep / stepSeconds, gpuBytes: gpu.buffers.bytes,
+    });
+    if (step % config.evaluateEvery === 0) {
+      await evaluate();
+      if (stopping.shouldStop) {
+        reason = 'earlyStopping';
+        break;
+      }
+    }
+  }
+  if (sinceEvaluation.steps > 0) await evaluate();
+  control.ended = true;
+  run.finished = { reason, step, seconds, tokensPerSecond: seconds > 0 ? (step * stepper.tokensPerStep) / seconds : 0 };
+  state.emit({ type: 'train.finished', runId, reason, step, bestStep: run.best.step, seconds });
+  state.emit({ type: 'train.state', runId, state: 'finished' });
+}

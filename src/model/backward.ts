@@ -1,0 +1,79 @@
+// The backward pass, from dHidden (left by the head) to the gradients of every weight. Parameter gradients accumulate (+=), activations'
+// gradients are assigned, the residual stream's gradient dx accumulates through the layers.
+import type { ModelConfig } from '../config/modelConfig.ts';
+import type { BufferScope, BufferView } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { Op } from '../gpu/dispatch.ts';
+import { attentionBackward } from '../kernels/attention.ts';
+import { embeddingBackward } from '../kernels/embedding.ts';
+import { gemm } from '../kernels/gemm.ts';
+import { rmsnormBackward, rmsnormPartialsFloats } from '../kernels/rmsnorm.ts';
+import { ropeForward } from '../kernels/rope.ts';
+import { swigluBackward } from '../kernels/swiglu.ts';
+import type { BatchShape, ForwardPlan } from './forward.ts';
+import type { ArenaViews } from './parameters.ts';
+
+export interface BackwardPlan {
+  readonly ops: readonly Op[];
+  /** The rows sorted by token (see sortRowsByToken), written by the caller before the ops run. */
+  readonly order: BufferView;
+  readonly starts: BufferView;
+}
+
+/** u32 elements of the `starts` buffer that sortRowsByToken fills for `rows` rows. */
+export interface BackwardInputs {
+  readonly dHidden: BufferView;
+  readonly startsLength: number;
+}
+
+export async function planBackward(
+  gpu: Gpu,
+  config: ModelConfig,
+  { batchSize: B, seqLen: T }: BatchShape,
+  forward: ForwardPlan,
+  weights: ArenaViews,
+  gradients: ArenaViews,
+  { dHidden, startsLength }: BackwardInputs,
+  scope: BufferScope,
+): Promise<BackwardPlan> {
+  const { hiddenSize: C, intermediateSize: F, numAttentionHeads: NH, headDim: HS, vocabSize: V, numHiddenLayers: L } = config;
+  const rows = B * T;
+  const dx = scope.floats('dx', rows * C);
+  const dBranch = scope.floats('dBranch', rows * C);
+  const dAct = scope.floats('dAct', rows * F);
+  const dGateUp = scope.floats('dGateUp', rows * 2 * F);
+  const dQkv = scope.floats('dQkv', rows * 3 * C);
+  const delta = scope.floats('delta', rows * NH);
+  const partials = scope.floats('normPartials', rmsnormPartialsFloats({ rows, hiddenSize: C }));
+  const order = scope.floats('order', rows);
+  const starts = scope.floats('starts', startsLength);
+
+  const ops: Op[] = [];
+  /** dInput = dOutput . W and dW += dOutput^T . input, for W [out, in]. */
+  const linearBackward = async (dOutput: BufferView, input: BufferView, weight: BufferView, dWeight: BufferView, dInput: BufferView, out: number, inner: number): Promise<void> => {
+    ops.push(await gemm(gpu, { a: dOutput, b: weight, c: dInput }, { form: 'NN', M: rows, N: inner, K: out, accumulate: false }));
+    ops.push(await gemm(gpu, { a: dOutput, b: input, c: dWeight }, { form: 'TN', M: out, N: inner, K: rows, accumulate: true }));
+  };
+  const normBackward = async (dy: BufferView, x: BufferView, rstd: BufferView, weight: BufferView, dWeight: BufferView, accumulateDx: boolean): Promise<void> => {
+    ops.push(...(await rmsnormBackward(gpu, { dy, x, weight, rstd, dx, dWeight, partials }, { rows, hiddenSize: C, accumulateDx })));
+  };
+
+  await normBackward(dHidden, forward.output, forward.outputRstd, weights.finalNorm, gradients.finalNorm, false);
+  for (let layer = L - 1; layer >= 0; layer--) {
+    const a = forward.layers[layer];
+    const w = weights.layers[layer];
+    const g = gradients.layers[layer];
+    await linearBackward(dx, a.activation, w.down, g.down, dAct, C, F);
+    ops.push(await swigluBackward(gpu, { gateUp: a.gateUp, dAct, dGateUp }, { rows, F }));
+    await linearBackward(dGateUp, a.middleNormed, w.gateUp, g.gateUp, dBranch, 2 * F, C);
+    await normBackward(dBranch, a.middle, a.middleRstd, w.postAttentionNorm, g.postAttentionNorm, true);
+
+    await linearBackward(dx, a.attention, w.output, g.output, dBranch, C, C);
+    ops.push(...(await attentionBackward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse, dOut: dBranch, delta, dQkv }, { B, T, NH, HS })));
+    ops.push(await ropeForward(gpu, { qkv: dQkv, cosSin: forward.cosSin }, { B, T, NH, HS, direction: -1 }));
+    await linearBackward(dQkv, a.inputNormed, w.qkv, g.qkv, dBranch, 3 * C, C);
+    await normBackward(dBranch, a.input, a.inputRstd, w.inputNorm, g.inputNorm, true);
+  }
+  ops.push(await embeddingBackward(gpu, { dx, order, starts, dTable: gradients.embedding }, { rows, C, V }));
+  return { ops, order, starts };
+}

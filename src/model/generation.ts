@@ -1,0 +1,111 @@
+// Generating text one token at a time with a key-value cache per layer. Batch of one, planned once; the position is data.
+import type { ModelConfig } from '../config/modelConfig.ts';
+import { createRandom } from '../core/random.ts';
+import { BufferScope, type BufferView } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { submitOps, type Op } from '../gpu/dispatch.ts';
+import { Readback } from '../gpu/readback.ts';
+import { attentionDecode } from '../kernels/attentionDecode.ts';
+import { embeddingForward } from '../kernels/embedding.ts';
+import { gemm } from '../kernels/gemm.ts';
+import { rmsnormForward } from '../kernels/rmsnorm.ts';
+import { ropeDecode, ropeTable } from '../kernels/rope.ts';
+import { swigluForward } from '../kernels/swiglu.ts';
+import { arenaViews, createParameterTable } from './parameters.ts';
+import { sampleToken, type SamplingOptions } from './sampling.ts';
+
+export interface GenerationOptions extends SamplingOptions {
+  readonly maxTokens: number;
+  readonly seed: number;
+  /** Generation ends before this token. */
+  readonly endOfText: number;
+}
+
+export class Generator {
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly config: ModelConfig,
+    private readonly token: BufferView,
+    private readonly position: BufferView,
+    private readonly logits: BufferView,
+    private readonly ops: readonly Op[],
+    private readonly readback: Readback,
+    private readonly scope: BufferScope,
+  ) {}
+
+  /** `weights`: a CPU arena in the layout of createParameterTable(config); copied to the GPU. */
+  static async create(gpu: Gpu, config: ModelConfig, weights: Float32Array, label: string): Promise<Generator> {
+    const { hiddenSize: C, intermediateSize: F, numAttentionHeads: NH, headDim: HS, vocabSize: V, maxPositionEmbeddings: maxT, rmsNormEps: eps } = config;
+    const scope = new BufferScope(gpu.buffers, `generate.${label}`);
+    const table = createParameterTable(config);
+    const w = arenaViews(config, table, scope.upload('weights', weights));
+    const floats = (name: string, length: number): BufferView => scope.floats(name, length);
+    const token = floats('token', 1);
+    const position = floats('position', 1);
+    const cosSin = scope.upload('cosSin', ropeTable(maxT, HS, config.ropeTheta));
+    const [x, sum, normed, attention, branch, rstd] = [floats('x', C), floats('sum', C), floats('normed', C), floats('attention', C), floats('branch', C), floats('rstd', 1)];
+    const [qkv, gateUp, activation, logits] = [floats('qkv', 3 * C), floats('gateUp', 2 * F), floats('activation', F), floats('logits', V)];
+    const norm = { rows: 1, hiddenSize: C, eps };
+    const multiply = (a: BufferView, b: BufferView, c: BufferView, N: number, K: number): Promise<Op> => gemm(gpu, { a, b, c }, { form: 'NT', M: 1, N, K, accumulate: false });
+
+    // The residual stream alternates between two buffers: a fused add reads one and writes the other.
+    let [residual, spare] = [x, sum];
+    const addAndNorm = async (weight: BufferView): Promise<Op> => {
+      const op = await rmsnormForward(gpu, { x: residual, addend: branch, sum: spare, weight, y: normed, rstd }, norm);
+      [residual, spare] = [spare, residual];
+      return op;
+    };
+    const ops: Op[] = [await embeddingForward(gpu, { tokens: token, table: w.embedding, x }, { rows: 1, C, V })];
+    for (const [layer, lw] of w.layers.entries()) {
+      const keyCache = floats(`layer.${layer}.keys`, maxT * C);
+      const valueCache = floats(`layer.${layer}.values`, maxT * C);
+      ops.push(layer === 0 ? await rmsnormForward(gpu, { x, weight: lw.inputNorm, y: normed, rstd }, norm) : await addAndNorm(lw.inputNorm));
+      ops.push(await multiply(normed, lw.qkv, qkv, 3 * C, C));
+      ops.push(await ropeDecode(gpu, { qkv, cosSin, state: position }, { NH, HS }));
+      ops.push(...[await attentionDecode(gpu, { qkv, keyCache, valueCache, out: attention, state: position }, { NH, HS, maxT })].flat());
+      ops.push(await multiply(attention, lw.output, branch, C, C));
+      ops.push(await addAndNorm(lw.postAttentionNorm));
+      ops.push(await multiply(normed, lw.gateUp, gateUp, 2 * F, C));
+      ops.push(await swigluForward(gpu, { gateUp, act: activation }, { rows: 1, F }));
+      ops.push(await multiply(activation, lw.down, branch, C, F));
+    }
+    ops.push(await addAndNorm(w.finalNorm));
+    ops.push(await multiply(normed, w.embedding, logits, V, C));
+    return new Generator(gpu, config, token, position, logits, ops, new Readback(gpu, `generate.${label}`, V * 4), scope);
+  }
+
+  /** Runs one token at `position` and returns the logits [V] of the next. */
+  async logitsAfter(token: number, position: number): Promise<Float32Array> {
+    const { queue } = this.gpu.device;
+    queue.writeBuffer(this.token.buffer, this.token.offset, Uint32Array.of(token));
+    queue.writeBuffer(this.position.buffer, this.position.offset, Uint32Array.of(position));
+    submitOps(this.gpu, 'generate', this.ops);
+    return this.readback.readFloats(this.logits);
+  }
+
+  /**
+   * Yields sampled token ids after `prompt` (at least one token; only its last tokens are read if it does not leave room in the context). Ends at
+   * endOfText, after maxTokens, or when the context is full.
+   */
+  async *generate(prompt: readonly number[], options: GenerationOptions): AsyncGenerator<number> {
+    const context = this.config.maxPositionEmbeddings;
+    const random = createRandom(options.seed);
+    const room = Math.min(options.maxTokens, context - 1);
+    const kept = prompt.slice(-Math.max(1, context - room));
+    let logits = new Float32Array();
+    let position = 0;
+    for (const token of kept) logits = (await this.logitsAfter(token, position++)) as typeof logits;
+    for (let count = 0; count < options.maxTokens; count++) {
+      const next = sampleToken(logits, options, random);
+      if (next === options.endOfText) return;
+      yield next;
+      if (position >= context) return;
+      logits = (await this.logitsAfter(next, position++)) as typeof logits;
+    }
+  }
+
+  destroy(): void {
+    this.readback.destroy();
+    this.scope.destroy();
+  }
+}

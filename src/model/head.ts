@@ -1,0 +1,63 @@
+// The tied head fused with cross-entropy, in chunks of rows: the logits of one chunk [R, V] are computed, turned into losses and gradients in place, and used at once
+// for dHidden and dEmbedding, so that the full logits [N, V] never exist. Same idea as Liger Kernel's fused linear cross-entropy
+// (arXiv 2410.10989).
+import type { ModelConfig } from '../config/modelConfig.ts';
+import { subview, type BufferScope, type BufferView } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { Op } from '../gpu/dispatch.ts';
+import { crossEntropyForward, crossEntropyForwardBackward } from '../kernels/crossEntropy.ts';
+import { gemm } from '../kernels/gemm.ts';
+
+/** Rows per chunk are multiples of this, so that sub-ranges of per-row buffers keep the binding alignment of 64 floats. */
+const CHUNK_ROWS = 64;
+const MAX_CHUNK_ROWS = 256;
+
+/** Rows of logits that exist at once: a quarter of all rows, between 64 and 256. */
+export function headChunkRows(rows: number): number {
+  const quarter = Math.ceil(rows / 4 / CHUNK_ROWS) * CHUNK_ROWS;
+  return Math.min(rows, MAX_CHUNK_ROWS, Math.max(CHUNK_ROWS, quarter));
+}
+
+export interface HeadBuffers {
+  /** [N, C] final normed hidden states. */
+  readonly hidden: BufferView;
+  /** [V, C] tied embedding. */
+  readonly embedding: BufferView;
+  /** u32 [N]; 0xFFFFFFFF where no token is to be predicted. */
+  readonly targets: BufferView;
+  /** [N] nats per row. */
+  readonly losses: BufferView;
+}
+
+export interface HeadGradients {
+  /** [N, C], assigned. */
+  readonly dHidden: BufferView;
+  /** [V, C], accumulated. */
+  readonly dEmbedding: BufferView;
+  /** Step scalars; the gradient of every row's loss is scaled by their lossScale. */
+  readonly scalars: BufferView;
+}
+
+/** Losses per row, and with `gradients` also dHidden and dEmbedding. */
+export async function planHead(gpu: Gpu, config: ModelConfig, rows: number, buffers: HeadBuffers, scope: BufferScope, gradients?: HeadGradients): Promise<Op[]> {
+  const { hiddenSize: C, vocabSize: V } = config;
+  const chunkRows = headChunkRows(rows);
+  const logits = scope.floats('logitsChunk', chunkRows * V);
+  const ops: Op[] = [];
+  for (let first = 0; first < rows; first += chunkRows) {
+    const count = Math.min(chunkRows, rows - first);
+    const chunk = subview(logits, 0, count * V);
+    const hidden = subview(buffers.hidden, first * C, count * C);
+    const perRow = { logits: chunk, targets: subview(buffers.targets, first, count), losses: subview(buffers.losses, first, count) };
+    ops.push(await gemm(gpu, { a: hidden, b: buffers.embedding, c: chunk }, { form: 'NT', M: count, N: V, K: C, accumulate: false }));
+    if (!gradients) {
+      ops.push(await crossEntropyForward(gpu, perRow, { rows: count, V }));
+      continue;
+    }
+    ops.push(await crossEntropyForwardBackward(gpu, { ...perRow, scalars: gradients.scalars }, { rows: count, V }));
+    const dHidden = subview(gradients.dHidden, first * C, count * C);
+    ops.push(await gemm(gpu, { a: chunk, b: buffers.embedding, c: dHidden }, { form: 'NN', M: count, N: C, K: V, accumulate: false }));
+    ops.push(await gemm(gpu, { a: chunk, b: hidden, c: gradients.dEmbedding }, { form: 'TN', M: V, N: C, K: count, accumulate: true }));
+  }
+  return ops;
+}

@@ -1,0 +1,101 @@
+// Projection through the whole path (file -> staging -> kernel -> arena) against a float64 reference, streamed in several runs of slices; and the gradient of
+// the expert vector against finite differences of the reference.
+import { expect, it } from 'vitest';
+import { MLP_PROJECTIONS, layerWeight, mlpShape, modelWeights, type ModelConfig } from '../config/modelConfig.ts';
+import { decodeFloat16, encodeFloat16 } from '../formats/float16.ts';
+import type { TensorFile } from '../formats/tensorFile.ts';
+import { numElements } from '../core/tensor.ts';
+import { readFloats } from '../gpu/readback.ts';
+import { expertCoefficients, projectionForward } from '../reference/projection.ts';
+import { expectClose } from '../testing/allclose.ts';
+import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
+import { createParameterTable, hostTensors } from './parameters.ts';
+import { Projector } from './projection.ts';
+
+const CONFIG: ModelConfig = { vocabSize: 40, hiddenSize: 16, intermediateSize: 24, numHiddenLayers: 2, numAttentionHeads: 2, headDim: 8, maxPositionEmbeddings: 16, rmsNormEps: 1e-5, ropeTheta: 1e4 };
+const NETWORK = { h: 5, k: 3, m: 4 };
+
+/** An in-memory network: T in F16 as in a pack, everything else float32. */
+function syntheticNetwork(): { file: TensorFile; slices: Map<string, Float32Array>; floats: Map<string, Float32Array> } {
+  const floats = new Map<string, Float32Array>();
+  const slices = new Map<string, Float32Array>();
+  const bytes = new Map<string, Uint8Array<ArrayBuffer>>();
+  let seed = 1;
+  floats.set('projected_network.E', randomFloats(NETWORK.k * NETWORK.m, seed++));
+  for (const { name, shape } of modelWeights(CONFIG)) floats.set(name, randomFloats(numElements(shape), seed++));
+  for (let layer = 0; layer < CONFIG.numHiddenLayers; layer++) {
+    for (const projection of MLP_PROJECTIONS) {
+      const prefix = layerWeight(layer, `mlp.${projection}`);
+      const halves = encodeFloat16(randomFloats(NETWORK.h * numElements(mlpShape(CONFIG, projection)), seed++));
+      floats.set(`${prefix}.M`, randomFloats(NETWORK.m * NETWORK.h, seed++));
+      slices.set(`${prefix}.T`, decodeFloat16(halves));
+      bytes.set(`${prefix}.T`, new Uint8Array(halves.buffer));
+    }
+  }
+  const tensors = new Map([...slices.keys()].map((name) => [name, { dtype: 'F16', shape: [], byteOffset: 0, byteLength: bytes.get(name)!.length }]));
+  const file = {
+    name: 'synthetic',
+    tensors,
+    readBytes: async (name: string, start = 0, end?: number) => bytes.get(name)!.slice(start, end),
+    readFloats: async (name: string) => floats.get(name)!.slice(),
+  } as unknown as TensorFile;
+  return { file, slices, floats };
+}
+
+it('projects every MLP matrix within 1e-5 of float64, streamed and resident, and copies the shared weights', async () => {
+  const gpu = await testGpu();
+  const { file, slices, floats } = syntheticNetwork();
+  const table = createParameterTable(CONFIG);
+  const arena = gpu.buffers.createFloats('test.arena', table.length);
+  await withoutGpuErrors(gpu, async () => {
+    const projector = await Projector.create(gpu, CONFIG, NETWORK, table, file, { stagingBytes: 2 * 2 * 24 * 16 });
+    const vector = projector.expertVector(1);
+    for (const resident of [false, true]) {
+      if (resident) expect(await projector.keepResident(1e9)).toBe(true);
+      const bytesRead = await projector.project(vector, arena);
+      expect(bytesRead).toBe(resident ? 0 : projector.sliceBytesTotal);
+      const weights = hostTensors(table, await readFloats(gpu, arena));
+      for (const [name, { data }] of weights) {
+        const sliceName = name.replace(/weight$/, 'T');
+        const T = slices.get(sliceName);
+        const expected = T
+          ? projectionForward(expertCoefficients(vector, floats.get(name.replace(/weight$/, 'M'))!, NETWORK), T, { h: NETWORK.h, size: data.length })
+          : floats.get(name)!;
+        expectClose(name, data, expected, 1e-5);
+      }
+    }
+    projector.destroy();
+  });
+  gpu.buffers.destroy(arena.buffer);
+});
+
+it('gives the gradient of the expert vector', async () => {
+  const gpu = await testGpu();
+  const { file, slices, floats } = syntheticNetwork();
+  const table = createParameterTable(CONFIG);
+  const gradients = gpu.buffers.upload('test.gradients', randomFloats(table.length, 99));
+  const projector = await Projector.create(gpu, CONFIG, NETWORK, table, file, { stagingBytes: 2 * 2 * 24 * 16 });
+  const vector = projector.expertVector(0);
+  const gradient = await withoutGpuErrors(gpu, () => projector.vectorGradient(gradients));
+  // A loss that is linear in the weights has the given gradients everywhere.
+  const dWeights = hostTensors(table, await readFloats(gpu, gradients));
+  const loss = (at: ArrayLike<number>): number => {
+    let sum = 0;
+    for (const [name, T] of slices) {
+      const M = floats.get(name.replace(/T$/, 'M'))!;
+      const dW = dWeights.get(name.replace(/T$/, 'weight'))!.data;
+      const W = projectionForward(expertCoefficients(at, M, NETWORK), T, { h: NETWORK.h, size: dW.length });
+      sum += W.reduce((total, value, index) => total + value * dW[index], 0);
+    }
+    return sum;
+  };
+  const expected = Array.from(vector, (value, q) => {
+    const [up, down] = [vector.slice(), vector.slice()];
+    up[q] = value + 1e-4;
+    down[q] = value - 1e-4;
+    return (loss(up) - loss(down)) / 2e-4;
+  });
+  expectClose('vector gradient', gradient, expected, 1e-5);
+  projector.destroy();
+  gpu.buffers.destroy(gradients.buffer);
+});

@@ -1,0 +1,154 @@
+// The small model on the GPU for one batch shape: its weights, and (for training) gradients, with both passes planned once and replayed.
+// Everything a caller hands in is copied; everything it gets back is on the CPU.
+import type { ModelConfig } from '../config/modelConfig.ts';
+import { UserError, invariant } from '../core/invariant.ts';
+import { BufferScope, type BufferView } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { submitOps, type Op } from '../gpu/dispatch.ts';
+import { Readback, readFloats } from '../gpu/readback.ts';
+import { sortRowsByToken, sortedStartsLength } from '../kernels/embedding.ts';
+import { NUM_STEP_SCALARS, STEP_SCALARS } from '../kernels/stepScalars.ts';
+import { planBackward, type BackwardPlan } from './backward.ts';
+import { planForward, type BatchShape, type ForwardPlan } from './forward.ts';
+import { planHead } from './head.ts';
+import { arenaViews, createParameterTable, type ParameterTable } from './parameters.ts';
+
+interface TrainingParts {
+  readonly gradients: BufferView;
+  readonly backward: BackwardPlan;
+  readonly ops: readonly Op[];
+  readonly order: Uint32Array<ArrayBuffer>;
+  readonly starts: Uint32Array<ArrayBuffer>;
+}
+
+export class SmallModel {
+  private constructor(
+    readonly gpu: Gpu,
+    readonly config: ModelConfig,
+    readonly shape: BatchShape,
+    readonly table: ParameterTable,
+    readonly weights: BufferView,
+    /** f32 buffer of per-step numbers; see kernels/stepScalars.ts. */
+    readonly scalars: BufferView,
+    readonly losses: BufferView,
+    private readonly targets: BufferView,
+    private readonly forward: ForwardPlan,
+    private readonly evaluationOps: readonly Op[],
+    private readonly training: TrainingParts | undefined,
+    private readonly lossReadback: Readback,
+    private readonly scope: BufferScope,
+  ) {}
+
+  /** @throws UserError when a weight or an activation does not fit the adapter's limits */
+  static async create(gpu: Gpu, config: ModelConfig, shape: BatchShape, { train }: { readonly train: boolean }): Promise<SmallModel> {
+    invariant(config.numAttentionHeads * config.headDim === config.hiddenSize, 'heads times head size is the hidden size');
+    const table = createParameterTable(config);
+    checkFits(gpu, config, shape, table);
+    const rows = shape.batchSize * shape.seqLen;
+    const scope = new BufferScope(gpu.buffers, train ? 'train' : 'evaluate');
+    const weights = scope.floats('weights', table.length);
+    const scalars = scope.floats('scalars', NUM_STEP_SCALARS);
+    const losses = scope.floats('losses', rows);
+    const targets = scope.floats('targets', rows);
+    const views = arenaViews(config, table, weights);
+    const forward = await planForward(gpu, config, shape, views, scope, { keepActivations: train });
+    const head = { hidden: forward.hidden, embedding: views.embedding, targets, losses };
+    const evaluationOps = [...forward.ops, ...(await planHead(gpu, config, rows, head, scope))];
+    let training: TrainingParts | undefined;
+    if (train) {
+      const gradients = scope.floats('gradients', table.length);
+      const gradientViews = arenaViews(config, table, gradients);
+      const dHidden = scope.floats('dHidden', rows * config.hiddenSize);
+      const headOps = await planHead(gpu, config, rows, head, scope, { dHidden, dEmbedding: gradientViews.embedding, scalars });
+      const starts = new Uint32Array(sortedStartsLength(rows));
+      const backward = await planBackward(gpu, config, shape, forward, views, gradientViews, { dHidden, startsLength: starts.length }, scope);
+      training = { gradients, backward, ops: [...forward.ops, ...headOps, ...backward.ops], order: new Uint32Array(rows), starts };
+    }
+    return new SmallModel(gpu, config, shape, table, weights, scalars, losses, targets, forward, evaluationOps, training, new Readback(gpu, 'losses', rows * 4), scope);
+  }
+
+  get rows(): number {
+    return this.shape.batchSize * this.shape.seqLen;
+  }
+
+  /** The gradient arena; same layout as `weights`. */
+  get gradients(): BufferView {
+    invariant(this.training, 'a model made for evaluation has no gradients');
+    return this.training.gradients;
+  }
+
+  /** Replaces all weights by a CPU arena (see packArena). */
+  loadWeights(arena: Float32Array): void {
+    invariant(arena.length === this.table.length, 'arena has the length of the parameter table');
+    this.write(this.weights, arena);
+  }
+
+  /** A CPU copy of the weights. */
+  readWeights(): Promise<Float32Array> {
+    return readFloats(this.gpu, this.weights);
+  }
+
+  /** Loss in nats of every row [N] under the present weights; 0 for ignored targets. `tokens` and `targets`: [B * T]. */
+  async evaluate(tokens: Uint32Array, targets: Uint32Array): Promise<Float32Array> {
+    this.writeBatch(tokens, targets);
+    submitOps(this.gpu, 'evaluate', this.evaluationOps);
+    return this.lossReadback.readFloats(this.losses);
+  }
+
+  /** Submits forward and backward for one micro-batch: gradients += scalars.lossScale * d(sum of losses). Losses stay on the GPU. */
+  accumulateGradients(tokens: Uint32Array, targets: Uint32Array, { clear }: { readonly clear: boolean }): void {
+    const { training } = this;
+    invariant(training, 'a model made for evaluation cannot train');
+    this.writeBatch(tokens, targets);
+    sortRowsByToken(tokens, training.order, training.starts);
+    this.write(training.backward.order, training.order);
+    this.write(training.backward.starts, training.starts);
+    const clearing: Op[] = clear ? [{ kind: 'clear', label: 'gradients', view: training.gradients }] : [];
+    submitOps(this.gpu, 'gradients', clear ? [...clearing, ...training.ops] : training.ops);
+  }
+
+  /** Factor on every target's loss gradient, for gradients without an optimizer step (which sets all scalars itself). */
+  setLossScale(lossScale: number): void {
+    const { buffer, offset } = this.scalars;
+    this.gpu.device.queue.writeBuffer(buffer, offset + STEP_SCALARS.lossScale * 4, Float32Array.of(lossScale));
+  }
+
+  /** Mean nats per token of the micro-batch that accumulateGradients ran last; every row must have had a target. Waits for the GPU. */
+  async meanLoss(): Promise<number> {
+    const losses = await this.lossReadback.readFloats(this.losses);
+    return losses.reduce((sum, loss) => sum + loss, 0) / losses.length;
+  }
+
+  destroy(): void {
+    this.lossReadback.destroy();
+    this.scope.destroy();
+  }
+
+  private writeBatch(tokens: Uint32Array, targets: Uint32Array): void {
+    invariant(tokens.length === this.rows && targets.length === this.rows, `a batch has ${this.rows} tokens`);
+    this.write(this.forward.tokens, tokens);
+    this.write(this.targets, targets);
+  }
+
+  private write(view: BufferView, data: Float32Array | Uint32Array): void {
+    this.gpu.device.queue.writeBuffer(view.buffer, view.offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  }
+}
+
+function checkFits(gpu: Gpu, config: ModelConfig, { batchSize, seqLen }: BatchShape, table: ParameterTable): void {
+  const { limits } = gpu.device;
+  const rows = batchSize * seqLen;
+  const sizes: [string, number][] = [
+    ['the embedding', config.vocabSize * config.hiddenSize * 4],
+    ['the MLP activations of one layer', rows * 2 * config.intermediateSize * 4],
+    ['the attention activations of one layer', rows * 3 * config.hiddenSize * 4],
+  ];
+  for (const [what, bytes] of sizes) {
+    if (bytes > limits.maxStorageBufferBindingSize) {
+      throw new UserError(`This graphics adapter binds at most ${limits.maxStorageBufferBindingSize} bytes at once, but ${what} takes ${bytes}; choose a smaller batch or window.`);
+    }
+  }
+  if (table.length * 4 > limits.maxBufferSize) {
+    throw new UserError(`This graphics adapter allows buffers of ${limits.maxBufferSize} bytes, but the weights of this model take ${table.length * 4}.`);
+  }
+}

@@ -1,0 +1,85 @@
+// AdamW (Loshchilov and Hutter, arXiv 1711.05101) over the whole weight arena, after clipping by the global gradient norm. All per-step numbers are data
+// in the model's scalar buffer.
+import { invariant } from '../core/invariant.ts';
+import { BINDING_ALIGNMENT_FLOATS, BufferScope, subview, type BufferView } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { submitOps, type Op } from '../gpu/dispatch.ts';
+import { adamw } from '../kernels/adamw.ts';
+import { gradientNorm, gradientNormPartials } from '../kernels/gradientNorm.ts';
+import { packStepScalars } from '../kernels/stepScalars.ts';
+import type { SmallModel } from '../model/smallModel.ts';
+
+export interface OptimizerSettings {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  readonly clipNorm: number;
+}
+
+export class Optimizer {
+  /** [0] global gradient norm before clipping, [1] the factor gradients were scaled by. */
+  readonly norm: BufferView;
+
+  private constructor(
+    private readonly gpu: Gpu,
+    private readonly model: SmallModel,
+    private readonly settings: OptimizerSettings,
+    private readonly ops: readonly Op[],
+    norm: BufferView,
+    private readonly scope: BufferScope,
+  ) {
+    this.norm = norm;
+  }
+
+  static async create(gpu: Gpu, model: SmallModel, settings: OptimizerSettings): Promise<Optimizer> {
+    const { table, weights, gradients, scalars } = model;
+    const scope = new BufferScope(gpu.buffers, 'adamw');
+    const m = scope.floats('m', table.length);
+    const v = scope.floats('v', table.length);
+    const norm = scope.floats('norm', 2);
+    const ranges = bindableRanges(table.length, table.decayLength, gpu.device.limits.maxStorageBufferBindingSize);
+    const segments = ranges.map(({ first, count }) => subview(gradients, first, count));
+    const partials = scope.floats('normPartials', gradientNormPartials(segments));
+    const ops: Op[] = await gradientNorm(gpu, { gradients: segments, partials, norm, scalars });
+    for (const { first, count, decays } of ranges) {
+      const part = (view: BufferView): BufferView => subview(view, first, count);
+      ops.push(await adamw(gpu, { weights: part(weights), gradients: part(gradients), m: part(m), v: part(v), scalars, norm }, { numFloats: count, decays }));
+    }
+    return new Optimizer(gpu, model, settings, ops, norm, scope);
+  }
+
+  /** Writes the numbers of optimizer step `step` (1-based). Call before the step's gradients: the loss scale is among them. */
+  prepare(step: number, learningRate: number, lossScale: number): void {
+    invariant(step >= 1, 'steps count from 1');
+    const values = packStepScalars({ ...this.settings, lossScale, learningRate, step });
+    this.gpu.device.queue.writeBuffer(this.model.scalars.buffer, this.model.scalars.offset, values);
+  }
+
+  /** Clips and updates the weights with the gradients accumulated so far. */
+  update(): void {
+    submitOps(this.gpu, 'adamw', this.ops);
+  }
+
+  destroy(): void {
+    this.scope.destroy();
+  }
+}
+
+interface BindableRange {
+  readonly first: number;
+  readonly count: number;
+  readonly decays: boolean;
+}
+
+/** Cuts an arena where decay ends and where a binding would grow past the adapter's limit (in bytes). */
+export function bindableRanges(length: number, decayLength: number, maxBindingBytes: number): BindableRange[] {
+  const most = Math.floor(maxBindingBytes / 4 / BINDING_ALIGNMENT_FLOATS) * BINDING_ALIGNMENT_FLOATS;
+  const ranges: BindableRange[] = [];
+  const cut = (from: number, to: number, decays: boolean): void => {
+    for (let first = from; first < to; first += most) ranges.push({ first, count: Math.min(most, to - first), decays });
+  };
+  cut(0, decayLength, true);
+  cut(decayLength, length, false);
+  return ranges;
+}
