@@ -2,6 +2,7 @@
 import { UserError } from '../core/invariant.ts';
 import type { RunConfig } from '../config/runConfig.ts';
 import type { Corpus } from '../data/corpus.ts';
+import type { LoadedCorpus } from '../data/loadCorpus.ts';
 import type { CorpusSplit } from '../data/split.ts';
 import type { DocumentEncoder } from '../clusters/documentEncoder.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -10,7 +11,7 @@ import type { ParameterTable } from '../model/parameters.ts';
 import type { Pack } from '../pack/openPack.ts';
 import type { DataSummary, EngineEvent, FinishReason, LossFigure, TestFigure } from '../protocol/events.ts';
 import type { TextTokenizer } from '../tokenizer/tokenizer.ts';
-import type { GenerationPair } from './sampleTasks.ts';
+import type { Generator } from '../model/generation.ts';
 import type { RunControl } from './runControl.ts';
 
 export type Emit = (event: EngineEvent) => void;
@@ -22,6 +23,7 @@ export interface LoadedPack {
 }
 
 export interface LoadedData {
+  readonly loaded: LoadedCorpus;
   readonly corpus: Corpus;
   readonly split: CorpusSplit;
   readonly summary: DataSummary;
@@ -38,6 +40,16 @@ export interface Projection {
   /** CPU arena. */
   readonly weights: Float32Array;
   readonly weightsHash: string;
+}
+
+export type SampledModel = 'projected' | 'fineTuned';
+
+/** A model that speaks, kept between samples. */
+export interface Speaker {
+  readonly model: SampledModel;
+  /** The CPU arena it was made from; tells whether it is still the right one. */
+  readonly weights: Float32Array;
+  readonly generator: Generator;
 }
 
 export interface CurvePoint {
@@ -67,7 +79,7 @@ export class EngineState {
   histogram: Histogram | undefined;
   projection: Projection | undefined;
   run: Run | undefined;
-  generators: GenerationPair | undefined;
+  speakers: readonly Speaker[] = [];
   /** Losses already computed, by weights, data and window shape. */
   readonly lossCache = new Map<string, LossFigure>();
   slmWeights: Float32Array | undefined;
@@ -123,11 +135,11 @@ export class EngineState {
   forgetProjection(): void {
     this.projection = undefined;
     this.run = undefined;
-    this.forgetGenerators();
+    this.forgetSpeakers();
   }
 
-  forgetGenerators(): void {
-    this.generators?.destroy();
-    this.generators = undefined;
+  forgetSpeakers(): void {
+    for (const { generator } of this.speakers) generator.destroy();
+    this.speakers = [];
   }
 }

@@ -3,8 +3,8 @@ import { DEFAULT_RUN_CONFIG } from '../config/runConfig.ts';
 import { UserError } from '../core/invariant.ts';
 import { clusterHistogram } from '../clusters/assign.ts';
 import { createDocumentEncoder } from '../clusters/documentEncoder.ts';
-import { TrainingWindows } from '../data/windows.ts';
 import { documentTokens } from '../data/corpus.ts';
+import { TrainingWindows } from '../data/windows.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
 import { chooseExpert, type DomainEvidence } from '../methods/expertChoice.ts';
 import { hostTensors } from '../model/parameters.ts';
@@ -95,8 +95,7 @@ async function timeProjection(projector: Projector, vector: ArrayLike<number>, m
 /** What the strategies may look at: training documents only, never validation or test. */
 function domainEvidence({ pack, tokenizer }: LoadedPack, data: LoadedData, histogram: readonly number[], model: SmallModel): DomainEvidence {
   const { batchSize, seqLen } = model.shape;
-  const { documents } = data.split;
-  const windows = new TrainingWindows(data.corpus, documents.train, { endOfText: tokenizer.endOfText, seqLen, seed: DEFAULT_RUN_CONFIG.seed });
+  const windows = new TrainingWindows(data.corpus, data.split.documents.train, { endOfText: tokenizer.endOfText, seqLen, seed: DEFAULT_RUN_CONFIG.seed });
   const comparedBatches = Math.max(1, Math.ceil(COMPARED_TOKENS / model.rows));
   const compared = Array.from({ length: comparedBatches }, () => {
     const batch = { tokens: new Uint32Array(model.rows), targets: new Uint32Array(model.rows) };
@@ -106,7 +105,6 @@ function domainEvidence({ pack, tokenizer }: LoadedPack, data: LoadedData, histo
   return {
     clusters: pack.clusters,
     histogram,
-    tokensCompared: comparedBatches * model.rows,
     trainingLoss: async (signal) => {
       let sum = 0;
       for (const { tokens, targets } of compared) {

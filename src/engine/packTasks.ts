@@ -2,7 +2,8 @@
 import { numParameters, numProjectedNetworkParameters } from '../config/modelConfig.ts';
 import { UserError } from '../core/invariant.ts';
 import { createParameterTable } from '../model/parameters.ts';
-import { clearPackCache, openPack } from '../pack/openPack.ts';
+import { openPack } from '../pack/openPack.ts';
+import { clearPackCache } from '../pack/packCache.ts';
 import type { PackSource } from '../protocol/commands.ts';
 import { createTokenizer } from '../tokenizer/tokenizer.ts';
 import type { EngineState } from './engineState.ts';

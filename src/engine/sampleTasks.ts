@@ -2,39 +2,31 @@
 import type { SampleConfig } from '../config/sampleConfig.ts';
 import { Generator } from '../model/generation.ts';
 import { StreamingDecoder } from '../tokenizer/streamingDecoder.ts';
-import type { EngineState } from './engineState.ts';
+import type { EngineState, SampledModel, Speaker } from './engineState.ts';
 
-type SampledModel = 'projected' | 'fineTuned';
-
-/** Generators of the present run, kept between samples. */
-export interface GenerationPair {
-  readonly models: readonly { readonly model: SampledModel; readonly weights: Float32Array; readonly generator: Generator }[];
-  destroy(): void;
-}
-
-async function generatorPair(state: EngineState): Promise<GenerationPair> {
+/** The projected model and, once a run has better weights, the fine-tuned one; made anew only when their weights changed. */
+async function currentSpeakers(state: EngineState): Promise<readonly Speaker[]> {
   const gpu = state.requireGpu();
   const { pack } = state.requirePack();
   const projection = state.requireProjection();
   const wanted: [SampledModel, Float32Array][] = [['projected', projection.weights]];
   // While a run goes on, its best weights so far speak.
   if (state.run && state.run.best.step > 0) wanted.push(['fineTuned', state.run.best.weights]);
-  const kept = state.generators?.models ?? [];
-  if (kept.length === wanted.length && wanted.every(([, weights], index) => kept[index].weights === weights)) return state.generators!;
-  state.forgetGenerators();
-  const models: { model: SampledModel; weights: Float32Array; generator: Generator }[] = [];
-  for (const [model, weights] of wanted) models.push({ model, weights, generator: await Generator.create(gpu, pack.model, weights, model) });
-  const pair = { models, destroy: () => models.forEach(({ generator }) => generator.destroy()) };
-  state.generators = pair;
-  return pair;
+  const { speakers } = state;
+  if (speakers.length === wanted.length && wanted.every(([, weights], index) => speakers[index].weights === weights)) return speakers;
+  state.forgetSpeakers();
+  const made: Speaker[] = [];
+  for (const [model, weights] of wanted) made.push({ model, weights, generator: await Generator.create(gpu, pack.model, weights, model) });
+  state.speakers = made;
+  return made;
 }
 
 export async function generateSamples(state: EngineState, sampleId: string, config: SampleConfig, signal: AbortSignal): Promise<void> {
   const { tokenizer } = state.requirePack();
-  const { models } = await generatorPair(state);
+  const speakers = await currentSpeakers(state);
   // Documents begin after an end-of-text token in training, so prompts do too.
   const prompt = [tokenizer.endOfText, ...tokenizer.encode(config.prompt)];
-  const streams = models.map(({ model, generator }) => ({
+  const streams = speakers.map(({ model, generator }) => ({
     model,
     decoder: new StreamingDecoder(tokenizer),
     tokens: generator.generate(prompt, { ...config, endOfText: tokenizer.endOfText }),

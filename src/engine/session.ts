@@ -45,10 +45,9 @@ export class Session {
       case 'expert.project':
         return this.task('project', (message) => ({ type: 'expert.failed', message }), (signal) => projectExpert(state, command.choice, signal));
       case 'expert.cancel':
-        state.running.get('analyze')?.abort();
-        state.running.get('project')?.abort();
-        return;
+        return this.cancelExpert();
       case 'train.start':
+        if (state.isTraining) return state.emit({ type: 'train.failed', runId: command.runId, message: 'Stop the present run before starting another.' });
         return this.task('train', (message) => ({ type: 'train.failed', runId: command.runId, message }), () => startTraining(state, command));
       case 'train.pause':
       case 'train.step':
@@ -101,9 +100,15 @@ export class Session {
     void gpu.lost.then(({ message }) => {
       if (state.gpu !== gpu) return;
       state.gpu = undefined;
-      state.generators = undefined;
+      state.speakers = [];
       state.emit({ type: 'device.lost', reason: message });
     });
+  }
+
+  private cancelExpert(): void {
+    const tasks = ['analyze', 'project'].map((kind) => this.state.running.get(kind)).filter((task) => task !== undefined);
+    for (const task of tasks) task.abort();
+    if (tasks.length > 0) this.state.emit({ type: 'expert.cancelled' });
   }
 
   private controlRun(command: 'train.pause' | 'train.step' | 'train.resume' | 'train.stop', runId: string): void {

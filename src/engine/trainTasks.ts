@@ -31,7 +31,7 @@ export async function startTraining(state: EngineState, { runId, config, paused 
   const control = new RunControl(paused);
   const run: Run = { runId, config, projection, data, control, curve: [], best: { step: 0, weights: projection.weights } };
   state.run = run;
-  state.forgetGenerators();
+  state.forgetSpeakers();
   const part = { split: 'validation', maxTokens: config.evaluationTokens } as const;
   let model: SmallModel | undefined;
   let stepper: Stepper | undefined;

@@ -2,9 +2,10 @@
 // (mixture, fitted). Every choice says in a sentence what was chosen and why.
 import { UserError } from '../core/invariant.ts';
 import type { ExpertStrategy } from '../config/runConfig.ts';
-import { bestPretrainedSentence, fittedSentence, mixtureSentence, mixtureVector, mostFrequentCluster, mostFrequentSentence, overrideSentence, type ClusterLabel } from '../clusters/strategy.ts';
+import { explainBestPretrained, explainFitted, explainMixture, explainMostFrequent, explainOverride, lowestLoss, mixtureVector, mostFrequentCluster } from '../clusters/strategy.ts';
 import type { Projector } from '../model/projection.ts';
 import type { SmallModel } from '../model/smallModel.ts';
+import type { PackCluster } from '../pack/packClusters.ts';
 import type { FillBatch } from '../training/stepper.ts';
 import { fitVector } from './fittedVector.ts';
 
@@ -16,14 +17,13 @@ export interface ExpertRequest {
 }
 
 export interface DomainEvidence {
-  readonly clusters: readonly ClusterLabel[];
+  readonly clusters: readonly PackCluster[];
   /** Shares of the training windows per cluster [k]. */
   readonly histogram: readonly number[];
   /** Mean loss of the model's present weights on a fixed part of the training text. */
   readonly trainingLoss: (signal?: AbortSignal) => Promise<number>;
   /** Training windows for the fitted strategy. */
   readonly fill: FillBatch;
-  readonly tokensCompared: number;
 }
 
 export interface ChosenExpert {
@@ -35,8 +35,6 @@ export interface ChosenExpert {
   /** Loss per expert on the training text [k], where all were compared. */
   readonly losses?: readonly number[];
   readonly fittedCurve?: readonly number[];
-  /** Bytes of T read from the file. */
-  readonly bytesRead: number;
 }
 
 export interface ChoiceOptions {
@@ -56,38 +54,29 @@ export async function chooseExpert(request: ExpertRequest, evidence: DomainEvide
   const k = clusters.length;
   if (request.cluster !== undefined) {
     if (!(request.cluster >= 0 && request.cluster < k)) throw new UserError(`There is no cluster ${request.cluster}; this pack has clusters 0 to ${k - 1}.`);
-    return fixedExpert(request, request.cluster, true, overrideSentence(clusters, histogram, request.cluster), projector, model, options);
+    return fixedExpert(request, request.cluster, true, explainOverride(clusters, histogram, request.cluster), projector, model, options);
   }
   switch (request.strategy) {
     case 'mostFrequent': {
       const cluster = mostFrequentCluster(histogram);
-      return fixedExpert(request, cluster, false, mostFrequentSentence(clusters, histogram, cluster), projector, model, options);
+      return fixedExpert(request, cluster, false, explainMostFrequent(clusters, histogram), projector, model, options);
     }
     case 'bestPretrained':
       return bestPretrained(request, evidence, projector, model, options);
     case 'mixture': {
       const vector = mixtureVector(projector.expertVectors, histogram);
-      const bytesRead = await projector.project(vector, model.weights, options.signal);
-      return { strategy: 'mixture', vector, overridden: false, explanation: mixtureSentence(clusters, histogram), bytesRead };
+      await projector.project(vector, model.weights, options.signal);
+      return { strategy: 'mixture', vector: Float64Array.from(vector), overridden: false, explanation: explainMixture(clusters, histogram) };
     }
-    case 'fitted': {
-      const start = mixtureVector(projector.expertVectors, histogram);
-      await projector.keepResident(RESIDENT_SLICE_BYTES);
-      const { vector, curve } = await fitVector(model, projector, start, evidence.fill, {
-        steps: request.fittedSteps,
-        learningRate: FITTED_LEARNING_RATE,
-        signal: options.signal,
-        onStep: (step) => options.onProgress?.('Fitting the expert vector', step, request.fittedSteps),
-      });
-      return { strategy: 'fitted', vector, overridden: false, explanation: fittedSentence(vector.length, curve), fittedCurve: curve, bytesRead: projector.sliceBytesTotal };
-    }
+    case 'fitted':
+      return fitted(request, evidence, projector, model, options);
   }
 }
 
 async function fixedExpert(request: ExpertRequest, cluster: number, overridden: boolean, explanation: string, projector: Projector, model: SmallModel, { signal }: ChoiceOptions): Promise<ChosenExpert> {
   const vector = projector.expertVector(cluster);
-  const bytesRead = await projector.project(vector, model.weights, signal);
-  return { strategy: request.strategy, vector, cluster, overridden, explanation, bytesRead };
+  await projector.project(vector, model.weights, signal);
+  return { strategy: request.strategy, vector, cluster, overridden, explanation };
 }
 
 async function bestPretrained(request: ExpertRequest, evidence: DomainEvidence, projector: Projector, model: SmallModel, { signal, onProgress }: ChoiceOptions): Promise<ChosenExpert> {
@@ -98,11 +87,26 @@ async function bestPretrained(request: ExpertRequest, evidence: DomainEvidence, 
     await projector.project(projector.expertVector(expert), model.weights, signal);
     losses.push(await evidence.trainingLoss(signal));
   }
-  const cluster = losses.indexOf(Math.min(...losses));
+  const cluster = lowestLoss(losses);
   await projector.project(projector.expertVector(cluster), model.weights, signal);
   return {
     strategy: request.strategy, vector: projector.expertVector(cluster), cluster, overridden: false, losses,
-    explanation: bestPretrainedSentence(evidence.clusters, losses, cluster, evidence.tokensCompared),
-    bytesRead: projector.sliceBytesTotal,
+    explanation: explainBestPretrained(evidence.clusters, evidence.histogram, losses),
   };
+}
+
+async function fitted(request: ExpertRequest, evidence: DomainEvidence, projector: Projector, model: SmallModel, { signal, onProgress }: ChoiceOptions): Promise<ChosenExpert> {
+  await projector.keepResident(RESIDENT_SLICE_BYTES);
+  const start = mixtureVector(projector.expertVectors, evidence.histogram);
+  await projector.project(start, model.weights, signal);
+  const lossBefore = await evidence.trainingLoss(signal);
+  const { vector, curve } = await fitVector(model, projector, start, evidence.fill, {
+    steps: request.fittedSteps,
+    learningRate: FITTED_LEARNING_RATE,
+    signal,
+    onStep: (step) => onProgress?.('Fitting the expert vector', step, request.fittedSteps),
+  });
+  const lossAfter = await evidence.trainingLoss(signal);
+  const explanation = explainFitted({ steps: request.fittedSteps, vectorSize: vector.length, lossBefore, lossAfter });
+  return { strategy: 'fitted', vector, overridden: false, explanation, fittedCurve: curve };
 }

@@ -1,0 +1,61 @@
+// Data commands: read, split, preview. A failed or cancelled load leaves the data set before it in place.
+import type { DataConfig } from '../config/dataConfig.ts';
+import { UserError } from '../core/invariant.ts';
+import { loadCorpus, type LoadedCorpus } from '../data/loadCorpus.ts';
+import { splitCorpus } from '../data/split.ts';
+import { previewDocument, summarizeCorpus } from '../data/summary.ts';
+import type { TextSource } from '../data/byteFile.ts';
+import { FieldError } from '../data/textField.ts';
+import type { DataSource } from '../protocol/commands.ts';
+import type { EngineState } from './engineState.ts';
+
+export async function loadData(state: EngineState, sources: readonly DataSource[], config: DataConfig, signal: AbortSignal): Promise<void> {
+  if (state.isTraining) throw new UserError('Stop the training run before loading other text.');
+  const { tokenizer } = state.requirePack();
+  const texts = await Promise.all(sources.map((source) => openSource(source, signal)));
+  try {
+    const loaded = await loadCorpus(texts, {
+      tokenizer, config, signal,
+      onProgress: (progress) => state.emit({ type: 'data.progress', ...progress }),
+    });
+    signal.throwIfAborted();
+    useCorpus(state, loaded, config);
+  } catch (error) {
+    if (!(error instanceof FieldError) || signal.aborted) throw error;
+    state.emit({ type: 'data.failed', message: error.message, fields: error.fields });
+  }
+}
+
+/** Splits the loaded documents again. */
+export function resplitData(state: EngineState, config: DataConfig): void {
+  if (state.isTraining) throw new UserError('Stop the training run before splitting the text again.');
+  useCorpus(state, state.requireData().loaded, config);
+}
+
+export function cancelData(state: EngineState): void {
+  const running = state.running.get('data');
+  if (!running) return;
+  running.abort();
+  state.emit({ type: 'data.cancelled' });
+}
+
+export function previewDocumentOf(state: EngineState, document: number): void {
+  const { loaded, split } = state.requireData();
+  state.emit({ type: 'data.previewed', preview: previewDocument(loaded.corpus, split, state.requirePack().tokenizer, document) });
+}
+
+function useCorpus(state: EngineState, loaded: LoadedCorpus, config: DataConfig): void {
+  const split = splitCorpus(loaded.corpus, config);
+  const summary = summarizeCorpus(loaded, split, config);
+  state.forgetData();
+  state.data = { loaded, corpus: loaded.corpus, split, summary };
+  state.emit({ type: 'data.loaded', data: summary, preview: previewDocument(loaded.corpus, split, state.requirePack().tokenizer, 0) });
+}
+
+async function openSource(source: DataSource, signal: AbortSignal): Promise<TextSource> {
+  if (source.kind === 'text') return { path: source.path, text: source.text };
+  if (source.kind === 'file') return { path: source.path, blob: source.file };
+  const response = await fetch(source.url, { signal }).catch(() => undefined);
+  if (!response?.ok) throw new UserError(`${source.path} could not be fetched from ${source.url}.`);
+  return { path: source.path, blob: await response.blob() };
+}
