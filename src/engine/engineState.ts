@@ -37,6 +37,8 @@ export interface Histogram {
 /** The projected weights that runs start from. */
 export interface Projection {
   readonly expert: ChosenExpert;
+  /** Shares of the training windows per cluster. */
+  readonly histogram: readonly number[];
   /** CPU arena. */
   readonly weights: Float32Array;
   readonly weightsHash: string;
@@ -54,20 +56,27 @@ export interface Speaker {
 
 export interface CurvePoint {
   readonly step: number;
-  readonly train: number;
+  /** Mean training loss since the evaluation before; absent at step 0. */
+  readonly train?: number;
   readonly validation: LossFigure;
 }
 
 export interface Run {
   readonly runId: string;
   readonly config: RunConfig;
+  readonly adapterName: string;
   readonly projection: Projection;
   readonly data: LoadedData;
   readonly control: RunControl;
   readonly curve: CurvePoint[];
+  readonly tokensPerStep: number;
+  stepsTaken: number;
+  /** Time spent in training steps: not in validations, not in pauses. */
+  seconds: number;
+  /** Why it ended; absent while it goes on and after a failure. */
+  reason?: FinishReason;
   /** Best weights so far on validation (CPU arena); the projected weights before the first evaluation. */
   best: { step: number; weights: Float32Array };
-  finished?: { readonly reason: FinishReason; readonly step: number; readonly seconds: number; readonly tokensPerSecond: number };
   figures?: readonly TestFigure[];
 }
 

@@ -10,6 +10,7 @@ import { chooseExpert, type DomainEvidence } from '../methods/expertChoice.ts';
 import { hostTensors } from '../model/parameters.ts';
 import { Projector } from '../model/projection.ts';
 import { SmallModel } from '../model/smallModel.ts';
+import { tuneKernels } from '../model/tuneKernels.ts';
 import type { ExpertChoice } from '../protocol/commands.ts';
 import { cachedFigure, plainWeights } from './evaluationTasks.ts';
 import type { EngineState, LoadedData, LoadedPack } from './engineState.ts';
@@ -52,6 +53,7 @@ export async function projectExpert(state: EngineState, choice: ExpertChoice, si
   const shape = { batchSize: DEFAULT_RUN_CONFIG.batchSize, seqLen: Math.min(DEFAULT_RUN_CONFIG.seqLen, pack.model.maxPositionEmbeddings) };
   state.emit({ type: 'expert.progress', stage: 'Preparing the GPU', done: 0, total: 1 });
   const needsGradients = choice.strategy === 'fitted' && choice.cluster === undefined;
+  await tuneKernels(gpu, pack.model, shape, { train: needsGradients });
   const model = await SmallModel.create(gpu, pack.model, shape, { train: needsGradients });
   const projector = await Projector.create(gpu, pack.model, pack.projectedNetwork, table, pack.pn);
   try {
@@ -74,7 +76,7 @@ export async function projectExpert(state: EngineState, choice: ExpertChoice, si
     signal.throwIfAborted();
     if (state.data !== data) return;
     state.forgetProjection();
-    state.projection = { expert, weights, weightsHash: hash };
+    state.projection = { expert, histogram: histogram.shares, weights, weightsHash: hash };
     const { strategy, cluster, overridden, explanation, losses, vector, fittedCurve } = expert;
     state.emit({ type: 'expert.chosen', strategy, cluster, overridden, explanation, losses, vector: Array.from(vector), fittedCurve });
     state.emit({ type: 'model.projected', weightsHash: hash, slm, projected, projectionSeconds: timed.seconds, bytesRead: timed.bytesRead });

@@ -4,6 +4,7 @@ import { UserError, messageOf } from '../core/invariant.ts';
 import { checkTrainable, TrainingWindows } from '../data/windows.ts';
 import { hostTensors } from '../model/parameters.ts';
 import { SmallModel } from '../model/smallModel.ts';
+import { tuneKernels } from '../model/tuneKernels.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
 import type { EngineCommand } from '../protocol/commands.ts';
 import type { FinishReason, LossFigure } from '../protocol/events.ts';
@@ -29,20 +30,29 @@ export async function startTraining(state: EngineState, { runId, config, paused 
   checkTrainable(data.corpus, data.split, config.seqLen);
 
   const control = new RunControl(paused);
-  const run: Run = { runId, config, projection, data, control, curve: [], best: { step: 0, weights: projection.weights } };
+  const run: Run = {
+    runId, config, projection, data, control,
+    adapterName: gpu.adapter.name,
+    curve: [],
+    tokensPerStep: config.batchSize * config.seqLen * config.gradientAccumulation,
+    stepsTaken: 0,
+    seconds: 0,
+    best: { step: 0, weights: projection.weights },
+  };
   state.run = run;
   state.forgetSpeakers();
   const part = { split: 'validation', maxTokens: config.evaluationTokens } as const;
   let model: SmallModel | undefined;
   let stepper: Stepper | undefined;
   try {
+    await tuneKernels(gpu, pack.model, { batchSize: config.batchSize, seqLen: config.seqLen }, { train: true });
     model = await SmallModel.create(gpu, pack.model, { batchSize: config.batchSize, seqLen: config.seqLen }, { train: true });
     stepper = await Stepper.create(gpu, model, config, config.gradientAccumulation);
     const plain = await plainWeights(state);
     const slm = await cachedFigure(state, data, model, part, weightsHash(hostTensors(table, plain)), async () => plain);
     const projected = await cachedFigure(state, data, model, part, projection.weightsHash, async () => projection.weights);
     model.loadWeights(projection.weights);
-    state.emit({ type: 'train.started', runId, config, gpuBytes: gpu.buffers.bytes, tokensPerStep: stepper.tokensPerStep, slm, projected });
+    state.emit({ type: 'train.started', runId, config, gpuBytes: gpu.buffers.bytes, tokensPerStep: run.tokensPerStep, slm, projected });
     state.emit({ type: 'train.state', runId, state: paused ? 'paused' : 'running' });
     await trainLoop(state, run, model, stepper, projected);
   } catch (error) {
@@ -64,56 +74,57 @@ export async function startTraining(state: EngineState, { runId, config, paused 
 
 async function trainLoop(state: EngineState, run: Run, model: SmallModel, stepper: Stepper, projected: LossFigure): Promise<void> {
   const { runId, config, data, control } = run;
-  const gpu = model.gpu;
   const { tokenizer } = state.requirePack();
   const windows = new TrainingWindows(data.corpus, data.split.documents.train, { endOfText: tokenizer.endOfText, seqLen: config.seqLen, seed: config.seed });
   const fill = (tokens: Uint32Array, targets: Uint32Array): void => windows.next(config.batchSize, tokens, targets);
   const stopping = new EarlyStopping(config.patience);
   stopping.record(0, projected.loss);
-  // Only time spent training counts: not validations, not pauses.
-  let seconds = 0;
-  let step = 0;
+  run.curve.push({ step: 0, validation: projected });
   let sinceEvaluation = { loss: 0, steps: 0 };
-  let reason: FinishReason = 'steps';
 
   const evaluate = async (): Promise<void> => {
+    const { stepsTaken: step, seconds, tokensPerStep } = run;
     const validation = lossFigure(await evaluateSplit(state, data, model, { split: 'validation', maxTokens: config.evaluationTokens }));
     const best = stopping.record(step, validation.loss);
     // On the CPU, so that they outlive a lost device.
     if (best) run.best = { step, weights: await model.readWeights() };
     run.curve.push({ step, train: sinceEvaluation.loss / sinceEvaluation.steps, validation });
     sinceEvaluation = { loss: 0, steps: 0 };
-    state.emit({ type: 'train.evaluated', runId, step, tokens: step * stepper.tokensPerStep, seconds, validation, best });
+    state.emit({ type: 'train.evaluated', runId, step, tokens: step * tokensPerStep, seconds, validation, best });
   };
 
-  while (step < config.steps) {
-    if (!(await control.mayStep())) {
-      reason = 'stopped';
-      break;
-    }
-    step++;
+  const trainStep = async (): Promise<void> => {
+    const step = run.stepsTaken + 1;
     const learningRate = learningRateAt(step, config);
     const start = performance.now();
     const { loss, gradientNorm } = await stepper.step(step, learningRate, fill);
     const stepSeconds = (performance.now() - start) / 1000;
-    seconds += stepSeconds;
+    run.stepsTaken = step;
+    run.seconds += stepSeconds;
     sinceEvaluation.loss += loss;
     sinceEvaluation.steps++;
     state.emit({
-      type: 'train.stepped', runId, step, tokens: step * stepper.tokensPerStep, seconds, loss, gradientNorm, learningRate,
-      tokensPerSecond: stepper.tokensPerStep / stepSeconds, gpuBytes: gpu.buffers.bytes,
+      type: 'train.stepped', runId, step, tokens: step * run.tokensPerStep, seconds: run.seconds, loss, gradientNorm, learningRate,
+      tokensPerSecond: run.tokensPerStep / stepSeconds, gpuBytes: model.gpu.buffers.bytes,
     });
-    if (step % config.evaluateEvery === 0) {
-      await evaluate();
-      if (stopping.shouldStop) {
-        reason = 'earlyStopping';
-        break;
-      }
+  };
+
+  let reason: FinishReason = 'steps';
+  while (run.stepsTaken < config.steps) {
+    if (!(await control.mayStep())) {
+      reason = 'stopped';
+      break;
+    }
+    await trainStep();
+    if (run.stepsTaken % config.evaluateEvery === 0) await evaluate();
+    if (stopping.shouldStop) {
+      reason = 'earlyStopping';
+      break;
     }
   }
   if (sinceEvaluation.steps > 0) await evaluate();
   control.ended = true;
-  run.finished = { reason, step, seconds, tokensPerSecond: seconds > 0 ? (step * stepper.tokensPerStep) / seconds : 0 };
-  state.emit({ type: 'train.finished', runId, reason, step, bestStep: run.best.step, seconds });
+  run.reason = reason;
+  state.emit({ type: 'train.finished', runId, reason, step: run.stepsTaken, bestStep: run.best.step, seconds: run.seconds });
   state.emit({ type: 'train.state', runId, state: 'finished' });
 }

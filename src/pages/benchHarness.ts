@@ -3,6 +3,7 @@ import type { ModelConfig } from '../config/modelConfig.ts';
 import { openGpu, type Gpu } from '../gpu/device.ts';
 import { packArena } from '../model/parameters.ts';
 import { SmallModel } from '../model/smallModel.ts';
+import { tuneKernels } from '../model/tuneKernels.ts';
 import { Stepper } from '../training/stepper.ts';
 
 export interface BenchConfig {
@@ -45,6 +46,7 @@ export async function trainStep(config: BenchConfig, steps: number, { weights, b
   const gpu = await (opened ??= openGpu());
   const { batchSize: B, seqLen: T } = config;
   for (const batch of batches) if (batch.length !== B * (T + 1)) throw new Error(`A batch holds ${batch.length} tokens, not ${B} x ${T + 1}`);
+  await tuneKernels(gpu, modelConfigOf(config), { batchSize: B, seqLen: T }, { train: true });
   const model = await SmallModel.create(gpu, modelConfigOf(config), { batchSize: B, seqLen: T }, { train: true });
   const stepper = await Stepper.create(gpu, model, OPTIMIZER, 1);
   try {

@@ -15,7 +15,7 @@ export interface TinyPackOptions {
   /** Dimension of the centroids. */
   readonly embeddingSize?: number;
   readonly seed?: number;
-  /** Bytes of encoder.onnx; by default a few bytes that no runtime opens (opening a pack does not run the encoder). */
+  /** Bytes of encoder.onnx; by default a few bytes that no runtime opens (opening a pack does not run it). The nano pack's fits with embeddingSize 64. */
   readonly encoder?: Blob;
   /** Merged over config.json, clusters.json and pack.json. */
   readonly config?: Record<string, unknown>;

@@ -1,0 +1,16 @@
+// Chooses the fastest matrix-product kernel for every shape of a model by measurement, once per device and shape. Called before a model is planned, because a plan keeps
+// the kernels it was made with.
+import type { ModelConfig } from '../config/modelConfig.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { isTuned } from '../kernels/gemm.ts';
+import { tuneGemm } from '../kernels/gemmTuner.ts';
+import type { BatchShape } from './forward.ts';
+import { gemmUses } from './gemmShapes.ts';
+
+/** Time for measuring, in milliseconds; shapes that get none keep the default of gemm.ts. */
+const TUNING_BUDGET_MS = 2000;
+
+export async function tuneKernels(gpu: Gpu, config: ModelConfig, shape: BatchShape, options: { readonly train: boolean }): Promise<void> {
+  const untuned = gemmUses(config, shape, options).filter((use) => !isTuned(gpu, use));
+  if (untuned.length > 0) await tuneGemm(gpu, untuned, { budgetMs: TUNING_BUDGET_MS });
+}

@@ -1,0 +1,46 @@
+// Which tensors a pack's weight files must hold, from its config alone, and the check that they hold those and nothing else.
+import { UserError } from '../core/invariant.ts';
+import { layerWeight, MLP_PROJECTIONS, mlpShape, modelWeights, type ModelConfig, type ProjectedNetworkConfig } from '../config/modelConfig.ts';
+import type { StoredTensor } from '../formats/safetensorsHeader.ts';
+
+export interface ExpectedTensor {
+  readonly shape: readonly number[];
+  readonly dtypes: readonly string[];
+}
+
+const MATRIX_DTYPES = ['F16', 'F32'];
+const SMALL_DTYPES = ['F32'];
+
+export const EXPERT_VECTORS = 'projected_network.E';
+
+/** The plain small model: what slm.safetensors and every expert of the hard mixture hold. */
+export function expectedSmallModel(model: ModelConfig): Map<string, ExpectedTensor> {
+  return new Map(modelWeights(model).map(({ name, shape, decays }) => [name, { shape, dtypes: decays ? MATRIX_DTYPES : SMALL_DTYPES }]));
+}
+
+/** The projected network: E [k, m], the shared weights, and M [m, h] and T [h, out, in] in place of every MLP matrix. */
+export function expectedProjectedNetwork(model: ModelConfig, { h, k, m }: ProjectedNetworkConfig): Map<string, ExpectedTensor> {
+  const expected = expectedSmallModel(model);
+  expected.set(EXPERT_VECTORS, { shape: [k, m], dtypes: SMALL_DTYPES });
+  for (let layer = 0; layer < model.numHiddenLayers; layer++) {
+    for (const projection of MLP_PROJECTIONS) {
+      expected.delete(layerWeight(layer, `mlp.${projection}.weight`));
+      expected.set(layerWeight(layer, `mlp.${projection}.M`), { shape: [m, h], dtypes: SMALL_DTYPES });
+      expected.set(layerWeight(layer, `mlp.${projection}.T`), { shape: [h, ...mlpShape(model, projection)], dtypes: MATRIX_DTYPES });
+    }
+  }
+  return expected;
+}
+
+/** @throws UserError one sentence naming the file and the first tensor that is missing, unexpected, or of another shape or dtype */
+export function requireTensors(file: string, found: ReadonlyMap<string, StoredTensor>, expected: ReadonlyMap<string, ExpectedTensor>): void {
+  for (const [name, { shape, dtypes }] of expected) {
+    const tensor = found.get(name);
+    if (!tensor) throw new UserError(`${file} has no tensor ${name}, which the pack's config.json asks for.`);
+    if (tensor.shape.join() !== shape.join()) {
+      throw new UserError(`${file}: tensor ${name} has shape [${tensor.shape.join(', ')}], but the pack's config.json asks for [${shape.join(', ')}].`);
+    }
+    if (!dtypes.includes(tensor.dtype)) throw new UserError(`${file}: tensor ${name} is stored as ${tensor.dtype}, where ${dtypes.join(' or ')} is expected.`);
+  }
+  for (const name of found.keys()) if (!expected.has(name)) throw new UserError(`${file} holds a tensor ${name.slice(0, 120)}, which a pack of this shape does not have.`);
+}
