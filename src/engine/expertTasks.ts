@@ -3,7 +3,8 @@ import { DEFAULT_RUN_CONFIG } from '../config/runConfig.ts';
 import { UserError } from '../core/invariant.ts';
 import { clusterHistogram } from '../clusters/assign.ts';
 import { createDocumentEncoder } from '../clusters/documentEncoder.ts';
-import { documentTokens } from '../data/corpus.ts';
+import { Pace } from '../data/pace.ts';
+import { documentWindows } from '../data/documentWindows.ts';
 import { TrainingWindows } from '../data/windows.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
 import { chooseExpert, type DomainEvidence } from '../methods/expertChoice.ts';
@@ -28,12 +29,15 @@ export async function analyzeClusters(state: EngineState, signal: AbortSignal): 
   const { pack } = state.requirePack();
   const data = state.requireData();
   state.encoder ??= await createDocumentEncoder(await pack.readEncoder(), { windowTokens: pack.windowTokens });
-  const documents = data.split.documents.train.map((index) => documentTokens(data.corpus, index));
-  const { histogram, windows } = await clusterHistogram(state.encoder, pack.centroids, documents, {
+  const text = documentWindows(data.corpus, data.split.documents.train, pack.windowTokens, MAX_CLUSTER_WINDOWS);
+  const pace = new Pace(signal);
+  const { histogram, windows } = await clusterHistogram(state.encoder, pack.centroids, text.windows, {
     windowTokens: pack.windowTokens,
-    maxWindows: MAX_CLUSTER_WINDOWS,
     signal,
-    onProgress: (done, total) => state.emit({ type: 'expert.progress', stage: 'Embedding your text', done, total }),
+    onProgress: (done, total) => {
+      if (pace.isDue || done === total) state.emit({ type: 'expert.progress', stage: 'Embedding your text', done, total });
+      return pace.breathe();
+    },
   });
   signal.throwIfAborted();
   if (state.data !== data) return;

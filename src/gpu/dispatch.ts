@@ -27,6 +27,14 @@ export interface CopyOp {
 
 export type Op = DispatchOp | ClearOp | CopyOp;
 
+/** Operations whose pipelines may still be compiling. Plans collect these, so that all shaders of a step compile side by side. */
+export type PendingOps = Promise<Op | readonly Op[]>;
+
+/** Waits for every pipeline; the order is kept. @throws the first compilation failure */
+export async function settleOps(pending: readonly PendingOps[]): Promise<Op[]> {
+  return (await Promise.all(pending)).flat();
+}
+
 /**
  * Makes a dispatch: `bindings[i]` becomes @binding(i) of @group(0). A binding that the shader does not use statically must not be passed.
  * Workgroup counts above 65,535 along x are folded into y; shaders that may see that compute their index as

@@ -3,7 +3,7 @@
 import type { ModelConfig } from '../config/modelConfig.ts';
 import type { BufferScope, BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
-import type { Op } from '../gpu/dispatch.ts';
+import { settleOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
 import { attentionBackward } from '../kernels/attention.ts';
 import { embeddingBackward } from '../kernels/embedding.ts';
 import { gemm } from '../kernels/gemm.ts';
@@ -48,32 +48,32 @@ export async function planBackward(
   const order = scope.floats('order', rows);
   const starts = scope.floats('starts', startsLength);
 
-  const ops: Op[] = [];
+  const ops: PendingOps[] = [];
   /** dInput = dOutput . W and dW += dOutput^T . input, for W [out, in]. */
-  const linearBackward = async (dOutput: BufferView, input: BufferView, weight: BufferView, dWeight: BufferView, dInput: BufferView, out: number, inner: number): Promise<void> => {
-    ops.push(await gemm(gpu, { a: dOutput, b: weight, c: dInput }, { form: 'NN', M: rows, N: inner, K: out, accumulate: false }));
-    ops.push(await gemm(gpu, { a: dOutput, b: input, c: dWeight }, { form: 'TN', M: out, N: inner, K: rows, accumulate: true }));
+  const linearBackward = (dOutput: BufferView, input: BufferView, weight: BufferView, dWeight: BufferView, dInput: BufferView, out: number, inner: number): void => {
+    ops.push(gemm(gpu, { a: dOutput, b: weight, c: dInput }, { form: 'NN', M: rows, N: inner, K: out, accumulate: false }));
+    ops.push(gemm(gpu, { a: dOutput, b: input, c: dWeight }, { form: 'TN', M: out, N: inner, K: rows, accumulate: true }));
   };
-  const normBackward = async (dy: BufferView, x: BufferView, rstd: BufferView, weight: BufferView, dWeight: BufferView, accumulateDx: boolean): Promise<void> => {
-    ops.push(...(await rmsnormBackward(gpu, { dy, x, weight, rstd, dx, dWeight, partials }, { rows, hiddenSize: C, accumulateDx })));
+  const normBackward = (dy: BufferView, x: BufferView, rstd: BufferView, weight: BufferView, dWeight: BufferView, accumulateDx: boolean): void => {
+    ops.push(rmsnormBackward(gpu, { dy, x, weight, rstd, dx, dWeight, partials }, { rows, hiddenSize: C, accumulateDx }));
   };
 
-  await normBackward(dHidden, forward.output, forward.outputRstd, weights.finalNorm, gradients.finalNorm, false);
+  normBackward(dHidden, forward.output, forward.outputRstd, weights.finalNorm, gradients.finalNorm, false);
   for (let layer = L - 1; layer >= 0; layer--) {
     const a = forward.layers[layer];
     const w = weights.layers[layer];
     const g = gradients.layers[layer];
-    await linearBackward(dx, a.activation, w.down, g.down, dAct, C, F);
-    ops.push(await swigluBackward(gpu, { gateUp: a.gateUp, dAct, dGateUp }, { rows, F }));
-    await linearBackward(dGateUp, a.middleNormed, w.gateUp, g.gateUp, dBranch, 2 * F, C);
-    await normBackward(dBranch, a.middle, a.middleRstd, w.postAttentionNorm, g.postAttentionNorm, true);
+    linearBackward(dx, a.activation, w.down, g.down, dAct, C, F);
+    ops.push(swigluBackward(gpu, { gateUp: a.gateUp, dAct, dGateUp }, { rows, F }));
+    linearBackward(dGateUp, a.middleNormed, w.gateUp, g.gateUp, dBranch, 2 * F, C);
+    normBackward(dBranch, a.middle, a.middleRstd, w.postAttentionNorm, g.postAttentionNorm, true);
 
-    await linearBackward(dx, a.attention, w.output, g.output, dBranch, C, C);
-    ops.push(...(await attentionBackward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse, dOut: dBranch, delta, dQkv }, { B, T, NH, HS })));
-    ops.push(await ropeForward(gpu, { qkv: dQkv, cosSin: forward.cosSin }, { B, T, NH, HS, direction: -1 }));
-    await linearBackward(dQkv, a.inputNormed, w.qkv, g.qkv, dBranch, 3 * C, C);
-    await normBackward(dBranch, a.input, a.inputRstd, w.inputNorm, g.inputNorm, true);
+    linearBackward(dx, a.attention, w.output, g.output, dBranch, C, C);
+    ops.push(attentionBackward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse, dOut: dBranch, delta, dQkv }, { B, T, NH, HS }));
+    ops.push(ropeForward(gpu, { qkv: dQkv, cosSin: forward.cosSin }, { B, T, NH, HS, direction: -1 }));
+    linearBackward(dQkv, a.inputNormed, w.qkv, g.qkv, dBranch, 3 * C, C);
+    normBackward(dBranch, a.input, a.inputRstd, w.inputNorm, g.inputNorm, true);
   }
-  ops.push(await embeddingBackward(gpu, { dx, order, starts, dTable: gradients.embedding }, { rows, C, V }));
-  return { ops, order, starts };
+  ops.push(embeddingBackward(gpu, { dx, order, starts, dTable: gradients.embedding }, { rows, C, V }));
+  return { ops: await settleOps(ops), order, starts };
 }

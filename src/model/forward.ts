@@ -4,7 +4,7 @@
 import type { ModelConfig } from '../config/modelConfig.ts';
 import type { BufferScope, BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
-import type { Op } from '../gpu/dispatch.ts';
+import { settleOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
 import { attentionForward } from '../kernels/attention.ts';
 import { embeddingForward } from '../kernels/embedding.ts';
 import { gemm } from '../kernels/gemm.ts';
@@ -93,28 +93,28 @@ export async function planForward(
   const output = scope.floats('output', rows * C);
   const outputRstd = scope.floats('outputRstd', rows);
   const hidden = scope.floats('hidden', rows * C);
-  const multiply = (a: BufferView, b: BufferView, c: BufferView, N: number, K: number): Promise<Op> =>
+  const multiply = (a: BufferView, b: BufferView, c: BufferView, N: number, K: number): PendingOps =>
     gemm(gpu, { a, b, c }, { form: 'NT', M: rows, N, K, accumulate: false });
 
-  const ops: Op[] = [];
+  const ops: PendingOps[] = [];
   for (let layer = 0; layer < L; layer++) {
     const w = weights.layers[layer];
     const a = layers[layer];
     if (layer === 0) {
-      ops.push(await embeddingForward(gpu, { tokens, table: weights.embedding, x: a.input }, { rows, C, V }));
-      ops.push(await rmsnormForward(gpu, { x: a.input, weight: w.inputNorm, y: a.inputNormed, rstd: a.inputRstd }, norm));
+      ops.push(embeddingForward(gpu, { tokens, table: weights.embedding, x: a.input }, { rows, C, V }));
+      ops.push(rmsnormForward(gpu, { x: a.input, weight: w.inputNorm, y: a.inputNormed, rstd: a.inputRstd }, norm));
     } else {
-      ops.push(await rmsnormForward(gpu, { x: layers[layer - 1].middle, addend: branch, sum: a.input, weight: w.inputNorm, y: a.inputNormed, rstd: a.inputRstd }, norm));
+      ops.push(rmsnormForward(gpu, { x: layers[layer - 1].middle, addend: branch, sum: a.input, weight: w.inputNorm, y: a.inputNormed, rstd: a.inputRstd }, norm));
     }
-    ops.push(await multiply(a.inputNormed, w.qkv, a.qkv, 3 * C, C));
-    ops.push(await ropeForward(gpu, { qkv: a.qkv, cosSin }, { B, T, NH, HS, direction: 1 }));
-    ops.push(await attentionForward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse }, { B, T, NH, HS }));
-    ops.push(await multiply(a.attention, w.output, branch, C, C));
-    ops.push(await rmsnormForward(gpu, { x: a.input, addend: branch, sum: a.middle, weight: w.postAttentionNorm, y: a.middleNormed, rstd: a.middleRstd }, norm));
-    ops.push(await multiply(a.middleNormed, w.gateUp, a.gateUp, 2 * F, C));
-    ops.push(await swigluForward(gpu, { gateUp: a.gateUp, act: a.activation }, { rows, F }));
-    ops.push(await multiply(a.activation, w.down, branch, C, F));
+    ops.push(multiply(a.inputNormed, w.qkv, a.qkv, 3 * C, C));
+    ops.push(ropeForward(gpu, { qkv: a.qkv, cosSin }, { B, T, NH, HS, direction: 1 }));
+    ops.push(attentionForward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse }, { B, T, NH, HS }));
+    ops.push(multiply(a.attention, w.output, branch, C, C));
+    ops.push(rmsnormForward(gpu, { x: a.input, addend: branch, sum: a.middle, weight: w.postAttentionNorm, y: a.middleNormed, rstd: a.middleRstd }, norm));
+    ops.push(multiply(a.middleNormed, w.gateUp, a.gateUp, 2 * F, C));
+    ops.push(swigluForward(gpu, { gateUp: a.gateUp, act: a.activation }, { rows, F }));
+    ops.push(multiply(a.activation, w.down, branch, C, F));
   }
-  ops.push(await rmsnormForward(gpu, { x: layers[L - 1].middle, addend: branch, sum: output, weight: weights.finalNorm, y: hidden, rstd: outputRstd }, norm));
-  return { ops, tokens, layers, output, outputRstd, hidden, cosSin };
+  ops.push(rmsnormForward(gpu, { x: layers[L - 1].middle, addend: branch, sum: output, weight: weights.finalNorm, y: hidden, rstd: outputRstd }, norm));
+  return { ops: await settleOps(ops), tokens, layers, output, outputRstd, hidden, cosSin };
 }

@@ -3,7 +3,7 @@ import type { ModelConfig } from '../config/modelConfig.ts';
 import { createRandom } from '../core/random.ts';
 import { BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { submitOps, type Op } from '../gpu/dispatch.ts';
+import { settleOps, submitOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
 import { Readback } from '../gpu/readback.ts';
 import { attentionDecode } from '../kernels/attentionDecode.ts';
 import { embeddingForward } from '../kernels/embedding.ts';
@@ -46,32 +46,32 @@ export class Generator {
     const [x, sum, normed, attention, branch, rstd] = [floats('x', C), floats('sum', C), floats('normed', C), floats('attention', C), floats('branch', C), floats('rstd', 1)];
     const [qkv, gateUp, activation, logits] = [floats('qkv', 3 * C), floats('gateUp', 2 * F), floats('activation', F), floats('logits', V)];
     const norm = { rows: 1, hiddenSize: C, eps };
-    const multiply = (a: BufferView, b: BufferView, c: BufferView, N: number, K: number): Promise<Op> => gemm(gpu, { a, b, c }, { form: 'NT', M: 1, N, K, accumulate: false });
+    const multiply = (a: BufferView, b: BufferView, c: BufferView, N: number, K: number): PendingOps => gemm(gpu, { a, b, c }, { form: 'NT', M: 1, N, K, accumulate: false });
 
     // The residual stream alternates between two buffers: a fused add reads one and writes the other.
     let [residual, spare] = [x, sum];
-    const addAndNorm = async (weight: BufferView): Promise<Op> => {
-      const op = await rmsnormForward(gpu, { x: residual, addend: branch, sum: spare, weight, y: normed, rstd }, norm);
+    const addAndNorm = (weight: BufferView): PendingOps => {
+      const op = rmsnormForward(gpu, { x: residual, addend: branch, sum: spare, weight, y: normed, rstd }, norm);
       [residual, spare] = [spare, residual];
       return op;
     };
-    const ops: Op[] = [await embeddingForward(gpu, { tokens: token, table: w.embedding, x }, { rows: 1, C, V })];
+    const ops: PendingOps[] = [embeddingForward(gpu, { tokens: token, table: w.embedding, x }, { rows: 1, C, V })];
     for (const [layer, lw] of w.layers.entries()) {
       const keyCache = floats(`layer.${layer}.keys`, maxT * C);
       const valueCache = floats(`layer.${layer}.values`, maxT * C);
-      ops.push(layer === 0 ? await rmsnormForward(gpu, { x, weight: lw.inputNorm, y: normed, rstd }, norm) : await addAndNorm(lw.inputNorm));
-      ops.push(await multiply(normed, lw.qkv, qkv, 3 * C, C));
-      ops.push(await ropeDecode(gpu, { qkv, cosSin, state: position }, { NH, HS }));
-      ops.push(...[await attentionDecode(gpu, { qkv, keyCache, valueCache, out: attention, state: position }, { NH, HS, maxT })].flat());
-      ops.push(await multiply(attention, lw.output, branch, C, C));
-      ops.push(await addAndNorm(lw.postAttentionNorm));
-      ops.push(await multiply(normed, lw.gateUp, gateUp, 2 * F, C));
-      ops.push(await swigluForward(gpu, { gateUp, act: activation }, { rows: 1, F }));
-      ops.push(await multiply(activation, lw.down, branch, C, F));
+      ops.push(layer === 0 ? rmsnormForward(gpu, { x, weight: lw.inputNorm, y: normed, rstd }, norm) : addAndNorm(lw.inputNorm));
+      ops.push(multiply(normed, lw.qkv, qkv, 3 * C, C));
+      ops.push(ropeDecode(gpu, { qkv, cosSin, state: position }, { NH, HS }));
+      ops.push(attentionDecode(gpu, { qkv, keyCache, valueCache, out: attention, state: position }, { NH, HS, maxT }));
+      ops.push(multiply(attention, lw.output, branch, C, C));
+      ops.push(addAndNorm(lw.postAttentionNorm));
+      ops.push(multiply(normed, lw.gateUp, gateUp, 2 * F, C));
+      ops.push(swigluForward(gpu, { gateUp, act: activation }, { rows: 1, F }));
+      ops.push(multiply(activation, lw.down, branch, C, F));
     }
-    ops.push(await addAndNorm(w.finalNorm));
-    ops.push(await multiply(normed, w.embedding, logits, V, C));
-    return new Generator(gpu, config, token, position, logits, ops, new Readback(gpu, `generate.${label}`, V * 4), scope);
+    ops.push(addAndNorm(w.finalNorm));
+    ops.push(multiply(normed, w.embedding, logits, V, C));
+    return new Generator(gpu, config, token, position, logits, await settleOps(ops), new Readback(gpu, `generate.${label}`, V * 4), scope);
   }
 
   /** Runs one token at `position` and returns the logits [V] of the next. */

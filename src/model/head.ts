@@ -4,7 +4,7 @@
 import type { ModelConfig } from '../config/modelConfig.ts';
 import { subview, type BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
-import type { Op } from '../gpu/dispatch.ts';
+import { settleOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
 import { crossEntropyForward, crossEntropyForwardBackward } from '../kernels/crossEntropy.ts';
 import { gemm } from '../kernels/gemm.ts';
 
@@ -43,21 +43,21 @@ export async function planHead(gpu: Gpu, config: ModelConfig, rows: number, buff
   const { hiddenSize: C, vocabSize: V } = config;
   const chunkRows = headChunkRows(rows);
   const logits = scope.floats('logitsChunk', chunkRows * V);
-  const ops: Op[] = [];
+  const ops: PendingOps[] = [];
   for (let first = 0; first < rows; first += chunkRows) {
     const count = Math.min(chunkRows, rows - first);
     const chunk = subview(logits, 0, count * V);
     const hidden = subview(buffers.hidden, first * C, count * C);
     const perRow = { logits: chunk, targets: subview(buffers.targets, first, count), losses: subview(buffers.losses, first, count) };
-    ops.push(await gemm(gpu, { a: hidden, b: buffers.embedding, c: chunk }, { form: 'NT', M: count, N: V, K: C, accumulate: false }));
+    ops.push(gemm(gpu, { a: hidden, b: buffers.embedding, c: chunk }, { form: 'NT', M: count, N: V, K: C, accumulate: false }));
     if (!gradients) {
-      ops.push(await crossEntropyForward(gpu, perRow, { rows: count, V }));
+      ops.push(crossEntropyForward(gpu, perRow, { rows: count, V }));
       continue;
     }
-    ops.push(await crossEntropyForwardBackward(gpu, { ...perRow, scalars: gradients.scalars }, { rows: count, V }));
+    ops.push(crossEntropyForwardBackward(gpu, { ...perRow, scalars: gradients.scalars }, { rows: count, V }));
     const dHidden = subview(gradients.dHidden, first * C, count * C);
-    ops.push(await gemm(gpu, { a: chunk, b: buffers.embedding, c: dHidden }, { form: 'NN', M: count, N: C, K: V, accumulate: false }));
-    ops.push(await gemm(gpu, { a: chunk, b: hidden, c: gradients.dEmbedding }, { form: 'TN', M: V, N: C, K: count, accumulate: true }));
+    ops.push(gemm(gpu, { a: chunk, b: buffers.embedding, c: dHidden }, { form: 'NN', M: count, N: C, K: V, accumulate: false }));
+    ops.push(gemm(gpu, { a: chunk, b: hidden, c: gradients.dEmbedding }, { form: 'TN', M: V, N: C, K: count, accumulate: true }));
   }
-  return ops;
+  return settleOps(ops);
 }

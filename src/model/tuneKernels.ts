@@ -11,6 +11,8 @@ import { gemmUses } from './gemmShapes.ts';
 const TUNING_BUDGET_MS = 2000;
 
 export async function tuneKernels(gpu: Gpu, config: ModelConfig, shape: BatchShape, options: { readonly train: boolean }): Promise<void> {
+  // On software adapters the defaults come from measurements on that very adapter (bench/LOG.md), and measuring again takes longer than it can win.
+  if (gpu.adapter.isFallback) return;
   const untuned = gemmUses(config, shape, options).filter((use) => !isTuned(gpu, use));
   if (untuned.length > 0) await tuneGemm(gpu, untuned, { budgetMs: TUNING_BUDGET_MS });
 }

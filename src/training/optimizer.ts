@@ -3,7 +3,7 @@
 import { invariant } from '../core/invariant.ts';
 import { BINDING_ALIGNMENT_FLOATS, BufferScope, subview, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { submitOps, type Op } from '../gpu/dispatch.ts';
+import { settleOps, submitOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
 import { adamw } from '../kernels/adamw.ts';
 import { gradientNorm, gradientNormPartials } from '../kernels/gradientNorm.ts';
 import { packStepScalars } from '../kernels/stepScalars.ts';
@@ -41,12 +41,12 @@ export class Optimizer {
     const ranges = bindableRanges(table.length, table.decayLength, gpu.device.limits.maxStorageBufferBindingSize);
     const segments = ranges.map(({ first, count }) => subview(gradients, first, count));
     const partials = scope.floats('normPartials', gradientNormPartials(segments));
-    const ops: Op[] = await gradientNorm(gpu, { gradients: segments, partials, norm, scalars });
+    const ops: PendingOps[] = [gradientNorm(gpu, { gradients: segments, partials, norm, scalars })];
     for (const { first, count, decays } of ranges) {
       const part = (view: BufferView): BufferView => subview(view, first, count);
-      ops.push(await adamw(gpu, { weights: part(weights), gradients: part(gradients), m: part(m), v: part(v), scalars, norm }, { numFloats: count, decays }));
+      ops.push(adamw(gpu, { weights: part(weights), gradients: part(gradients), m: part(m), v: part(v), scalars, norm }, { numFloats: count, decays }));
     }
-    return new Optimizer(gpu, model, settings, ops, norm, scope);
+    return new Optimizer(gpu, model, settings, await settleOps(ops), norm, scope);
   }
 
   /** Writes the numbers of optimizer step `step` (1-based). Call before the step's gradients: the loss scale is among them. */

@@ -1,0 +1,191 @@
+// Matrix multiplication in float32, C[M, N] (= | +=) A . B, in the three forms a linear layer needs; row-major, tightly packed. Several variants compute
+// the same product: which is fastest depends on the device and the shape, so gemmTuner.ts measures and this file only falls back on a rule.
+import { ceilDivide } from '../core/tensor.ts';
+import { invariant } from '../core/invariant.ts';
+import type { BufferView } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
+import plainWgsl from './gemmPlain.wgsl?raw';
+import { countTiles, REGISTER_WORKGROUP_SIZE, registerTileFits, registerTileShader, type GemmForm, type GemmShape, type RegisterTile } from './gemmTileText.ts';
+import vectorWgsl from './gemmVector.wgsl?raw';
+import workgroupWgsl from './gemmWorkgroup.wgsl?raw';
+
+export type { GemmForm, GemmShape } from './gemmTileText.ts';
+
+/** NT: A[M, K], B[N, K] (y = x W^T). NN: A[M, K], B[K, N] (dx = dy W). TN: A[K, M], B[K, N] (dW += dy^T x). */
+export interface GemmProblem extends GemmShape {
+  readonly form: GemmForm;
+}
+
+export type GemmVariant = string;
+
+interface GemmBuffers {
+  readonly a: BufferView;
+  readonly b: BufferView;
+  readonly c: BufferView;
+}
+
+type DispatchBuilder = (gpu: Gpu, label: string, buffers: GemmBuffers, problem: GemmProblem, accumulate: boolean) => Promise<DispatchOp>;
+
+export interface GemmVariantInfo {
+  readonly name: GemmVariant;
+  /** A device feature the shader enables, if any. */
+  readonly requires?: string;
+  /** Waits at workgroup barriers: a hundred times slower than the others where a CPU plays the GPU. */
+  readonly hasBarriers: boolean;
+  supports(form: GemmForm, shape: GemmShape): boolean;
+  readonly build: DispatchBuilder;
+}
+
+/** How elements of A and B are addressed: A at row * A_ROW + k * A_K, B at k * B_K + col * B_COL. */
+function strides({ form, M, N, K }: GemmProblem): Record<string, number> {
+  const [A_ROW, A_K] = form === 'TN' ? [1, M] : [K, 1];
+  const [B_K, B_COL] = form === 'NT' ? [1, K] : [N, 1];
+  return { M, N, K, A_ROW, A_K, B_K, B_COL };
+}
+
+const plain: GemmVariantInfo = {
+  name: 'plain',
+  hasBarriers: false,
+  supports: () => true,
+  build: (gpu, label, { a, b, c }, problem, accumulate) =>
+    createDispatch(
+      gpu,
+      { label, wgsl: plainWgsl, constants: { ...strides(problem), ACCUMULATE: Number(accumulate) } },
+      [a, b, c],
+      linearWorkgroups(problem.M * problem.N, 64),
+    ),
+};
+
+function registerVariant(name: string, tile: RegisterTile): GemmVariantInfo {
+  return {
+    name,
+    requires: tile.lanes === 4 ? 'subgroups' : undefined,
+    hasBarriers: false,
+    supports: (form, shape) => registerTileFits(tile, form, shape),
+    build: (gpu, label, { a, b, c }, problem, accumulate) =>
+      createDispatch(
+        gpu,
+        { label, wgsl: registerTileShader(tile, problem.form, problem, accumulate) },
+        [a, b, c],
+        linearWorkgroups(countTiles(tile, problem) * tile.lanes, REGISTER_WORKGROUP_SIZE),
+      ),
+  };
+}
+
+/** `threads` x `threads` invocations, a block of C of four times that width and height. */
+function workgroupVariant(threads: number): GemmVariantInfo {
+  const tile = 4 * threads;
+  return {
+    name: `workgroup-${tile}x${tile}`,
+    hasBarriers: true,
+    // Blocks are numbered in two dimensions, each at most 65,535.
+    supports: (_form, { M, N }) => ceilDivide(M, tile) <= 65_535 && ceilDivide(N, tile) <= 65_535,
+    build: (gpu, label, { a, b, c }, problem, accumulate) =>
+      createDispatch(
+        gpu,
+        { label, wgsl: workgroupWgsl, constants: { ...strides(problem), ACCUMULATE: Number(accumulate), THREADS: threads, TILE: tile } },
+        [a, b, c],
+        [ceilDivide(problem.N, tile), ceilDivide(problem.M, tile)],
+      ),
+  };
+}
+
+function vectorVariant(name: string, entryPoint: 'rows' | 'sharedRow'): GemmVariantInfo {
+  return {
+    name,
+    hasBarriers: entryPoint === 'sharedRow',
+    supports: (form, { M, K }) => form === 'NT' && M === 1 && K % 4 === 0,
+    build: (gpu, label, { a, b, c }, { N, K }, accumulate) =>
+      createDispatch(
+        gpu,
+        {
+          label,
+          wgsl: `${vectorWgsl}\nconst X_VECTORS = ${K / 4}u;\nconst W_VECTORS = ${(N * K) / 4}u;\n`,
+          entryPoint,
+          constants: { N, K, ACCUMULATE: Number(accumulate) },
+        },
+        [a, b, c],
+        entryPoint === 'rows' ? linearWorkgroups(ceilDivide(N, 4), 16) : linearWorkgroups(N, 1),
+      ),
+  };
+}
+
+/** Every variant, the numerics baseline first. */
+export const GEMM_VARIANTS: readonly GemmVariantInfo[] = [
+  plain,
+  ...[[4, 4], [8, 4], [4, 8], [8, 8]].map(([tileRows, tileCols]) =>
+    registerVariant(`register-${tileRows}x${tileCols}`, { lanes: 1, tileRows, tileCols })),
+  ...[[8, 16], [12, 16], [16, 12], [16, 16]].map(([tileRows, tileCols]) =>
+    registerVariant(`quad-${tileRows}x${tileCols}`, { lanes: 4, tileRows, tileCols })),
+  workgroupVariant(8),
+  workgroupVariant(16),
+  vectorVariant('vector-rows', 'rows'),
+  vectorVariant('vector-shared', 'sharedRow'),
+];
+
+/** The variants that can compute this problem on this device. */
+export function supportedVariants(gpu: Gpu, { form, ...shape }: GemmProblem): GemmVariantInfo[] {
+  return GEMM_VARIANTS.filter(({ requires, supports }) => (!requires || gpu.device.features.has(requires)) && supports(form, shape));
+}
+
+/** What to try without measurements, best first: measured on SwiftShader (bench/LOG.md); the hardware lists are a rule of thumb, not yet measured. */
+const SOFTWARE_PREFERENCE: Record<GemmForm, readonly GemmVariant[]> = {
+  NT: ['vector-rows', 'quad-16x12', 'register-4x4'],
+  NN: ['quad-12x16', 'register-4x4'],
+  TN: ['quad-16x16', 'register-8x8'],
+};
+const HARDWARE_PREFERENCE: readonly GemmVariant[] = ['vector-shared', 'workgroup-64x64'];
+const HARDWARE_PREFERENCE_FEW_BLOCKS: readonly GemmVariant[] = ['vector-shared', 'workgroup-32x32'];
+/** Fewer 64 x 64 blocks than this leave most of a GPU's cores idle. */
+const FEW_BLOCKS = 64;
+
+function defaultVariant(gpu: Gpu, problem: GemmProblem): GemmVariant {
+  const supported = new Set(supportedVariants(gpu, problem).map(({ name }) => name));
+  const fewBlocks = ceilDivide(problem.M, 64) * ceilDivide(problem.N, 64) < FEW_BLOCKS;
+  const preference = gpu.adapter.isFallback
+    ? SOFTWARE_PREFERENCE[problem.form]
+    : fewBlocks ? HARDWARE_PREFERENCE_FEW_BLOCKS : HARDWARE_PREFERENCE;
+  return preference.find((name) => supported.has(name)) ?? plain.name;
+}
+
+const tunedChoices = new WeakMap<Gpu, Map<string, GemmVariant>>();
+
+const problemKey = ({ form, M, N, K }: GemmProblem): string => `${form} ${M} ${N} ${K}`;
+
+/** Remembers the variant to use for this problem on this device (what the tuner found). */
+export function rememberVariant(gpu: Gpu, problem: GemmProblem, variant: GemmVariant): void {
+  let choices = tunedChoices.get(gpu);
+  if (!choices) tunedChoices.set(gpu, (choices = new Map()));
+  choices.set(problemKey(problem), variant);
+}
+
+/** Whether this problem's variant was chosen by measurement on this device. */
+export function isTuned(gpu: Gpu, problem: GemmProblem): boolean {
+  return tunedChoices.get(gpu)?.has(problemKey(problem)) ?? false;
+}
+
+/** The variant `gemm` uses when none is named: the tuned one, else a rule by adapter and form. */
+export function chosenVariant(gpu: Gpu, problem: GemmProblem): GemmVariant {
+  return tunedChoices.get(gpu)?.get(problemKey(problem)) ?? defaultVariant(gpu, problem);
+}
+
+/**
+ * Plans C[M, N] = A . B, or += with `accumulate`. Views hold at least M*K, N*K and M*N floats; C must not overlap A or B.
+ * @throws when the named variant does not support the form, shape or device, or a size is not a positive integer
+ */
+export function gemm(
+  gpu: Gpu,
+  buffers: GemmBuffers,
+  options: GemmProblem & { readonly accumulate: boolean; readonly variant?: GemmVariant },
+): Promise<DispatchOp> {
+  const { form, M, N, K, accumulate } = options;
+  const problem: GemmProblem = { form, M, N, K };
+  const what = `gemm ${problemKey(problem)}`;
+  invariant([M, N, K].every((size) => Number.isInteger(size) && size > 0), `${what}: sizes must be positive integers`);
+  invariant(buffers.a.size >= 4 * M * K && buffers.b.size >= 4 * N * K && buffers.c.size >= 4 * M * N, `${what}: a view is too small`);
+  const name = options.variant ?? chosenVariant(gpu, problem);
+  const variant = supportedVariants(gpu, problem).find((candidate) => candidate.name === name);
+  invariant(variant, `${what}: variant ${name} does not support it on this device`);
+  return variant.build(gpu, `gemm.${form}.${M}x${N}x${K}.${name}`, buffers, problem, accumulate);
+}
