@@ -1,4 +1,3 @@
-/// <reference types="vitest/config" />
 // Build, preview and tests. The preview server sends the same Content-Security-Policy as the pages' meta tag, so what the
 // journeys prove about privacy holds for what a user opens.
 import react from '@vitejs/plugin-react';
@@ -34,7 +33,8 @@ export default defineConfig({
     rolldownOptions: { input: { index: 'index.html', bench: 'bench.html', specialize: 'specialize.html' } },
   },
   preview: { headers: securityHeaders },
-  optimizeDeps: { exclude: ['onnxruntime-web'] },
+  // Found late by the browser tests' crawl, each would otherwise reload the page in the middle of a run.
+  optimizeDeps: { exclude: ['onnxruntime-web'], include: ['@noble/hashes/sha2.js', '@noble/hashes/utils.js', '@huggingface/tokenizers', '@zip.js/zip.js/index-native.js', 'papaparse', 'htmlparser2', '@streamparser/json'] },
   test: {
     projects: [
       {

@@ -1,0 +1,65 @@
+// One page of this folder in one headless Chromium, served from the sources by a development server of its own; shared by the drivers here.
+import { appendFileSync } from 'node:fs';
+import { cpus, loadavg } from 'node:os';
+import { join, resolve } from 'node:path';
+import { chromium } from 'playwright';
+import { createServer } from 'vite';
+import { chromiumExecutable, CHROMIUM_FLAGS, CHROMIUM_HARDWARE_FLAGS } from '../src/cli/chromium.mjs';
+
+const root = resolve(import.meta.dirname, '..');
+
+/**
+ * Opens `path` (below the repository's root) and runs `body` on it. What the page logs with console.info is shown on stderr; its warnings and errors come
+ * back as `complaints`, because a GPU library that fails often says so nowhere else.
+ * @template T
+ * @param {{ path: string, hardware: boolean, dependencies?: string[] }} options
+ * @param {(page: import('playwright').Page) => Promise<T>} body
+ * @returns {Promise<{ result: T, complaints: string[] }>}
+ */
+export async function withBenchPage({ path, hardware, dependencies = [] }, body) {
+  const server = await createServer({
+    root,
+    configFile: false,
+    logLevel: 'error',
+    // A cache of its own: another development server of this checkout may be running.
+    cacheDir: join(root, 'node_modules/.vite-bench'),
+    // A file saved during the run must not reload the page.
+    server: { port: 0, hmr: false, watch: null },
+    optimizeDeps: { noDiscovery: true, include: dependencies },
+  });
+  await server.listen();
+  const browser = await chromium.launch({ executablePath: chromiumExecutable(), args: hardware ? CHROMIUM_HARDWARE_FLAGS : CHROMIUM_FLAGS });
+  try {
+    const page = await browser.newPage();
+    /** @type {Set<string>} */
+    const complaints = new Set();
+    page.on('console', (message) => {
+      if (message.type() === 'info') console.error(message.text());
+      if (message.type() === 'error' || message.type() === 'warning') complaints.add(message.text());
+    });
+    page.on('pageerror', (error) => complaints.add(error.message));
+    await page.goto(new URL(path, server.resolvedUrls?.local[0]).href);
+    const result = await body(page);
+    for (const complaint of complaints) console.error(`console: ${complaint}`);
+    return { result, complaints: [...complaints] };
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
+
+/** When and on what a measurement was made. */
+export function circumstances() {
+  return { date: new Date().toISOString(), cpu: cpus()[0].model, cores: cpus().length, loadAverage: loadavg()[0] };
+}
+
+/**
+ * Prints one dated line and, if `log`, appends it to bench/LOG.md.
+ * @param {{ what: string, adapter: string, figures: string, log: boolean }} options
+ */
+export function reportLine({ what, adapter, figures, log }) {
+  const { date, cpu, cores, loadAverage } = circumstances();
+  const line = `- ${date.slice(0, 10)} ${what}, ${adapter} (${cpu}, ${cores} cores, load ${loadAverage.toFixed(1)}): ${figures}`;
+  console.error(line);
+  if (log) appendFileSync(join(root, 'bench/LOG.md'), `${line}\n`);
+}

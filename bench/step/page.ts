@@ -1,0 +1,95 @@
+// The page of `node bench/step.mjs`: steps of all contestants in turn, in one tab, so that a busy machine slows all of them alike.
+import { openGpu } from '../../src/gpu/device.ts';
+import { modelConfigOf } from '../../src/pages/benchHarness.ts';
+import { crossEntropyForward } from '../../src/reference/crossEntropy.ts';
+import { modelForward } from '../../src/reference/model.ts';
+import { compare, median, requireLosses, type ComparisonRow, type Timeline } from './comparison.ts';
+import { createJax } from './jaxStep.ts';
+import { createOurs } from './oursStep.ts';
+import { createRoofline } from './roofline.ts';
+import { createTfjs } from './tfjsStep.ts';
+import { createBatches, createWeights, matmulFlops, NANO, splitBatch, type Contestant, type Weights } from './workload.ts';
+
+export interface StepBenchOptions {
+  /** Steps of each contestant, its first (compiling) one included; 0 leaves it out. */
+  readonly steps: { readonly ours: number; readonly jax: number; readonly tfjs: number };
+}
+
+export interface StepBenchReport {
+  readonly adapter: string;
+  readonly userAgent: string;
+  readonly flopsPerStep: number;
+  /** Loss of the first batch by the CPU twins in float64. */
+  readonly referenceLoss: number;
+  readonly rows: ComparisonRow[];
+  readonly roofline: {
+    /** Every matrix product of the step with the variant chosen for it. */
+    readonly choices: readonly string[];
+    readonly flops: number;
+    /** The products alone, once per round. */
+    readonly milliseconds: number[];
+    readonly medianMilliseconds: number;
+  };
+}
+
+declare global {
+  interface Window {
+    __stepBench: (options: StepBenchOptions) => Promise<StepBenchReport>;
+  }
+}
+
+function referenceLoss(weights: Weights, batch: Int32Array): number {
+  const { tokens, targets } = splitBatch(NANO, batch);
+  const { logits } = modelForward(modelConfigOf(NANO), weights, tokens, { B: NANO.batchSize, T: NANO.seqLen });
+  const losses = crossEntropyForward(logits, targets, { rows: targets.length, V: NANO.vocabSize });
+  return losses.reduce((a, b) => a + b) / losses.length;
+}
+
+window.__stepBench = async ({ steps }) => {
+  const gpu = await openGpu();
+  const weights = createWeights(NANO, 1);
+  const batches = createBatches(NANO, Math.max(...Object.values(steps)), 2);
+  const expected = referenceLoss(weights, batches[0]);
+  // A device of its own: the long tuning that finds the best rate must not choose the kernels of our step.
+  const roofline = await createRoofline(await openGpu(), NANO, 60_000);
+  console.info(`matrix products: ${roofline.choices.join('; ')}`);
+  const productMilliseconds: number[] = [];
+  const contestants: { contestant: Contestant; steps: number; timeline: Timeline }[] = [];
+  const enter = async (count: number, create: () => Promise<Contestant>): Promise<void> => {
+    if (count === 0) return;
+    const contestant = await create();
+    contestants.push({ contestant, steps: count, timeline: { name: contestant.name, milliseconds: [], losses: [] } });
+  };
+  await enter(steps.ours, () => createOurs(gpu, NANO, weights));
+  await enter(steps.jax, () => createJax(NANO, weights));
+  await enter(steps.tfjs, () => createTfjs(NANO, weights));
+  for (const [i, batch] of batches.entries()) {
+    productMilliseconds.push(await roofline.measure());
+    console.info(`matrix products alone: ${productMilliseconds[i].toFixed(0)} ms`);
+    for (const { contestant, steps, timeline } of contestants) {
+      if (i >= steps) continue;
+      const start = performance.now();
+      const loss = await contestant.step(batch);
+      timeline.milliseconds.push(performance.now() - start);
+      timeline.losses.push(loss);
+      console.info(`${contestant.name}: step ${i + 1} took ${(performance.now() - start).toFixed(0)} ms, loss ${loss.toFixed(5)}`);
+    }
+  }
+  for (const { contestant } of contestants) contestant.dispose();
+  roofline.dispose();
+  const timelines = contestants.map(({ timeline }) => timeline);
+  for (const timeline of timelines) requireLosses(timeline, [expected]);
+  return {
+    adapter: gpu.adapter.name,
+    userAgent: navigator.userAgent,
+    flopsPerStep: matmulFlops(NANO),
+    referenceLoss: expected,
+    rows: compare(timelines),
+    roofline: {
+      choices: roofline.choices,
+      flops: roofline.flops,
+      milliseconds: productMilliseconds,
+      medianMilliseconds: median(productMilliseconds.slice(1)),
+    },
+  };
+};
