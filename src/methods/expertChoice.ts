@@ -43,7 +43,7 @@ export interface ChoiceOptions {
 }
 
 /** Adam's step size for the fitted vector; entries of E are about 1. Chosen on the nano pack, see bench/LOG.md. */
-const FITTED_LEARNING_RATE = 0.1;
+const FITTED_LEARNING_RATE = 0.05;
 
 /** Slices are kept on the GPU while fitting if they take at most this much. */
 const RESIDENT_SLICE_BYTES = 512 * 2 ** 20;

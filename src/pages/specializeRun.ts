@@ -32,7 +32,7 @@ export interface SpecializeReport {
   readonly clusters: { readonly histogram: readonly number[]; readonly chosen: number | null; readonly strategy: ExpertStrategy };
   readonly perplexity: { readonly slm: number; readonly projected: number; readonly fineTuned: number };
   readonly curve: readonly CurvePoint[];
-  /** Training tokens per second: the median over the steps. */
+  /** Training tokens per second over all steps, without evaluations. */
   readonly tokensPerSecond: number;
   /** From opening the engine to the last test figure. */
   readonly seconds: number;
@@ -43,7 +43,8 @@ export interface SpecializeOutcome {
   readonly exported?: { readonly file: Blob; readonly fileName: string };
 }
 
-const RUN_ID = 'specialize';
+/** Part of the exported file's name. */
+const RUN_ID = 'cli';
 /** Window length where the model's context allows it. */
 const PREFERRED_SEQUENCE_LENGTH = 128;
 
@@ -96,11 +97,6 @@ function perplexityOf(figures: readonly TestFigure[], model: TestFigure['model']
   return figure.perplexity;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted.length === 0 ? 0 : sorted[Math.floor(sorted.length / 2)];
-}
-
 /**
  * Runs the whole sequence. Sends engine.open first, so the engine must be fresh.
  * @throws UserError with one sentence when any part fails
@@ -126,6 +122,7 @@ export async function specialize(engine: EngineLink, request: SpecializeRequest)
   // The engine evaluates the test documents by itself when a run ends.
   const { figures } = await ask(engine, { type: 'train.start', runId: RUN_ID, config }, 'test.evaluated');
   stopRecording();
+  const lastStep = recordedOf('train.stepped').at(-1);
 
   const report: SpecializeReport = {
     adapter: adapter.name,
@@ -133,7 +130,7 @@ export async function specialize(engine: EngineLink, request: SpecializeRequest)
     clusters: { histogram, chosen: recordedOf('expert.chosen')[0]?.cluster ?? null, strategy: request.strategy },
     perplexity: { slm: perplexityOf(figures, 'slm'), projected: perplexityOf(figures, 'projected'), fineTuned: perplexityOf(figures, 'fineTuned') },
     curve: trainingCurve(recordedOf('train.started')[0], recordedOf('train.stepped'), recordedOf('train.evaluated')),
-    tokensPerSecond: median(recordedOf('train.stepped').map((event) => event.tokensPerSecond)),
+    tokensPerSecond: lastStep ? lastStep.tokens / lastStep.seconds : 0,
     seconds: (performance.now() - started) / 1000,
   };
   if (!request.exportModel) return { report };

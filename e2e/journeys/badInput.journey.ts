@@ -1,0 +1,122 @@
+// Whatever is dropped, the page answers with one clear sentence and stays usable: after every failure the sample still loads.
+import { writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { DEFAULT_DATA_CONFIG } from '../../src/config/dataConfig.ts';
+import { BROKEN_PACKS, makeBrokenPack } from '../pages/brokenPacks.ts';
+import { textFile, type MadeFile, type StudioPage } from '../pages/StudioPage.ts';
+import { expect, reportMeasured, test } from '../pages/studioTest.ts';
+import { zipOf } from '../pages/zipFile.ts';
+
+/** One sentence for people: no stack, no JavaScript error name, ends like a sentence. */
+function expectOneSentence(sentence: string): void {
+  expect(sentence).toMatch(/^\S.{14,400}[.!?]$/s);
+  expect(sentence).not.toMatch(/\bat .+:\d+:\d+|TypeError|RangeError|undefined|\[object|NaN is not|Invariant/);
+}
+
+async function expectUsable(studio: StudioPage): Promise<void> {
+  await studio.useSample();
+  await expect(studio.part('data-ready')).toBeVisible();
+}
+
+for (const pack of BROKEN_PACKS) {
+  test(`a pack with ${pack.title} gives one sentence`, async ({ studio }, testInfo) => {
+    const folder = testInfo.outputPath('nano');
+    makeBrokenPack(pack, folder);
+    await studio.open();
+    await studio.dropPack(folder);
+    const { message } = await studio.engine.waitFor('pack.failed');
+    expect(message).toMatch(pack.names);
+    const sentence = await studio.errorSentence('anywhere');
+    expect(sentence).toContain(message);
+    expectOneSentence(message);
+    await expectUsable(studio);
+  });
+}
+
+const binary = Buffer.from(Uint8Array.from({ length: 200_000 }, (_, i) => (i * 197 + (i >> 8) * 31) % 256));
+
+interface BadData {
+  readonly title: string;
+  readonly names: RegExp;
+  files(): MadeFile;
+}
+
+const BAD_DATA: readonly BadData[] = [
+  { title: 'a binary file renamed .txt', names: /photo\.txt/, files: () => ({ name: 'photo.txt', mimeType: 'text/plain', buffer: binary }) },
+  { title: 'an empty file', names: /empty\.txt/, files: () => textFile('empty.txt', '') },
+  { title: 'JSON that is not JSON', names: /broken\.json/, files: () => textFile('broken.json', 'This was never JSON, whatever its name says.') },
+  { title: 'a damaged .gz', names: /cut\.txt\.gz/, files: () => ({ name: 'cut.txt.gz', mimeType: 'application/gzip', buffer: gzipSync('water '.repeat(50_000)).subarray(0, 200) }) },
+  { title: 'a zip bomb', names: /bomb\.zip/, files: () => ({ name: 'bomb.zip', mimeType: 'application/zip', buffer: zipOf('zeros.txt', Buffer.alloc(600 * 2 ** 20, 'a\n')) }) },
+];
+
+for (const { title, names, files } of BAD_DATA) {
+  test(`${title} gives one sentence`, async ({ studio }) => {
+    await studio.open();
+    await studio.chooseData(files());
+    const sentence = await studio.errorSentence('data-error');
+    expectOneSentence(sentence);
+    expect(sentence).toMatch(names);
+    await expectUsable(studio);
+  });
+}
+
+test('text shorter than one context gives one sentence before any training', async ({ studio }) => {
+  await studio.open();
+  await studio.chooseData(textFile('short.txt', 'The mill stands at the mouth of the creek.'));
+  await studio.dataIsReady();
+  await studio.part('expert-project').click();
+  const sentence = await studio.errorSentence('anywhere');
+  expectOneSentence(sentence);
+  expect(sentence).toMatch(/too little text/i);
+  await expectUsable(studio);
+});
+
+test('a CSV without the chosen column says which columns there are', async ({ studio }) => {
+  const rows = Array.from({ length: 60 }, (_, i) => `${i},"Entry number ${i} of the log tells of the tide, the gate and the wheel on that day."`);
+  const csv = ['day,entry', ...rows].join('\n');
+  await studio.open();
+  await studio.chooseData(textFile('log.csv', csv));
+  await studio.dataIsReady();
+  await expect(studio.part('data-field-log.csv')).toHaveValue('entry');
+  // The page forgets choices with the files they were made for, so the engine is asked as a page with another memory would.
+  await studio.engine.send({ type: 'data.load', sources: [{ kind: 'text', path: 'log.csv', text: csv }], config: { ...DEFAULT_DATA_CONFIG, fields: { 'log.csv': 'remark' } } });
+  const sentence = await studio.errorSentence('data-error');
+  expectOneSentence(sentence);
+  for (const named of [/log\.csv/, /remark/, /day, entry/]) expect(sentence).toMatch(named);
+  // The columns that are there are offered, and choosing one mends it.
+  await studio.part('data-field-log.csv').selectOption('entry');
+  await studio.dataIsReady();
+});
+
+test('300 MB of text simply works, with progress', async ({ studio }, testInfo) => {
+  test.setTimeout(15 * 60_000);
+  const file = testInfo.outputPath('large.txt');
+  writeLargeText(file, 300 * 2 ** 20);
+  await studio.open();
+  await studio.drop('data-drop', [file]);
+  await expect(studio.part('data-progress')).toBeVisible();
+  await studio.dataIsReady(14 * 60_000);
+  const { data } = await studio.engine.last('data.loaded');
+  expect(data.bytesRead).toBe(300 * 2 ** 20);
+  expect((await studio.engine.of('data.progress')).length).toBeGreaterThan(20);
+  reportMeasured(`300 MB: ${data.documents} documents, ${data.tokens} tokens, ${data.nearDuplicates + data.exactDuplicates} duplicates in ${data.seconds.toFixed(0)} s`);
+});
+
+const SYLLABLES = ['tide', 'mill', 'gate', 'stone', 'wheel', 'creek', 'flour', 'ebb', 'sluice', 'miller', 'pond', 'salt', 'grain', 'rope', 'oak', 'iron'];
+
+/** Exactly `bytes` bytes of ASCII paragraphs: most of them repeat, as in a log or a scrape, and every one keeps its own first line. */
+function writeLargeText(file: string, bytes: number): void {
+  let state = 1;
+  const word = (): string => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return SYLLABLES[state >>> 28];
+  };
+  const block = Array.from({ length: 40_000 }, () => `${Array.from({ length: 12 }, word).join(' ')}.\n\n`).join('');
+  writeFileSync(file, '');
+  let written = 0;
+  while (written < bytes) {
+    const part = block.slice(0, Math.min(block.length, bytes - written));
+    writeFileSync(file, part, { flag: 'a' });
+    written += part.length;
+  }
+}

@@ -1,0 +1,71 @@
+// `npm run specialize` as an outside program sees it: JSON on stdout, one sentence on stderr and a non-zero exit code when it fails.
+import { spawn } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { openExportedModel } from '../pages/exportedModel.ts';
+import { expect, test } from '../pages/studioTest.ts';
+import { SAMPLE_FILE } from '../pages/texts.ts';
+
+const SCRIPT = resolve(import.meta.dirname, '../../src/cli/specialize.mjs');
+
+function specialize(args: readonly string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  return new Promise((done) => {
+    const child = spawn(process.execPath, [SCRIPT, ...args]);
+    const output = { stdout: '', stderr: '' };
+    child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()));
+    child.on('close', (code) => done({ code, ...output }));
+  });
+}
+
+/** A third of the sample's documents, so that a software GPU is done soon. */
+function smallText(file: string): string {
+  const lines = readFileSync(SAMPLE_FILE, 'utf8').trim().split('\n');
+  writeFileSync(file, `${lines.filter((_, i) => i % 3 === 0).join('\n')}\n`);
+  return file;
+}
+
+test('specializes to a file and prints its report', async () => {
+  const folder = test.info().outputPath('out');
+  const jsonFile = join(folder, 'report.json');
+  const data = smallText(test.info().outputPath('mill.jsonl'));
+  const { code, stdout, stderr } = await specialize(['--data', data, '--expert', 'mixture', '--steps', '4', '--seed', '3', '--out', folder, '--json', jsonFile]);
+  expect(code, stderr).toBe(0);
+  const report = JSON.parse(stdout) as Record<string, unknown>;
+  expect(report).toEqual(JSON.parse(readFileSync(jsonFile, 'utf8')));
+  const number: unknown = expect.any(Number);
+  expect(report).toEqual({
+    adapter: expect.stringMatching(/\w/),
+    data: { documents: 16, tokens: { train: number, validation: number, test: number } },
+    clusters: { histogram: expect.any(Array), chosen: null, strategy: 'mixture' },
+    perplexity: { slm: number, projected: number, fineTuned: number },
+    curve: [{ step: 0, train: number, validation: number }, { step: 4, train: number, validation: number }],
+    tokensPerSecond: number,
+    seconds: number,
+  });
+  const { clusters, perplexity } = report as { clusters: { histogram: number[] }; perplexity: Record<string, number> };
+  expect(clusters.histogram.length).toBe(16);
+  expect(clusters.histogram.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
+  for (const value of Object.values(perplexity)) expect(value > 1 && value < 4096).toBe(true);
+  expect(stderr).toMatch(/step 4: validation perplexity/);
+  const zip = readdirSync(folder).find((name) => name.endsWith('.zip'));
+  expect((await openExportedModel(join(folder, zip!))).json.architectures).toEqual(['LlamaForCausalLM']);
+});
+
+test('a wrong argument is one sentence and a non-zero exit code', async () => {
+  const { code, stdout, stderr } = await specialize(['--data', '/nowhere/text.txt']);
+  expect(code).toBe(1);
+  expect(stdout).toBe('');
+  expect(stderr.trim()).toMatch(/^--data \/nowhere\/text\.txt: there is no such file or folder\.$/);
+});
+
+test('a failure of the engine is its sentence, on the last line', async () => {
+  const folder = test.info().outputPath('texts');
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'empty.txt'), '');
+  const { code, stdout, stderr } = await specialize(['--data', folder]);
+  expect(code).toBe(1);
+  expect(stdout).toBe('');
+  expect(stderr.trim().split('\n').at(-1)).toMatch(/empty\.txt.*\.$/);
+  expect(stderr).not.toMatch(/\n\s+at /);
+});

@@ -1,0 +1,16 @@
+// A prompt completed side by side: both texts stream, and the same seed gives the same texts.
+import { expect, test } from '../pages/studioTest.ts';
+
+test('a prompt is completed by both models, repeatably from its seed', async ({ studio }) => {
+  await studio.open();
+  await studio.useSample();
+  await studio.project('mostFrequent');
+  await studio.setRun({ steps: 4, batchSize: 1, seqLen: 32, evaluateEvery: 4, evaluationTokens: 512, patience: 0 });
+  await studio.startTraining();
+  await studio.engine.waitFor('test.evaluated');
+  const first = await studio.sample('The miller opened the gate');
+  expect(first.projected.length).toBeGreaterThan(20);
+  expect(first.fineTuned.length).toBeGreaterThan(20);
+  expect((await studio.engine.of('sample.token')).length).toBeGreaterThan(20);
+  expect(await studio.sample('The miller opened the gate')).toEqual(first);
+});

@@ -1,0 +1,133 @@
+// The arguments of `npm run specialize`: parsed and checked before anything is installed or started, each failure one sentence.
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, join, relative, sep } from 'node:path';
+import { parseArgs } from 'node:util';
+import { CommandFailure } from './commandFailure.mjs';
+
+/** @typedef {import('../config/runConfig.ts').ExpertStrategy} ExpertStrategy */
+/** @typedef {'auto' | 'hardware' | 'software'} AdapterChoice */
+
+/** A file on disk and the path the engine is to call it by. @typedef {{ file: string, name: string }} InputFile */
+
+/**
+ * @typedef {object} SpecializeArguments
+ * @property {InputFile[]} data
+ * @property {InputFile[]} [pack] absent: the bundled pack
+ * @property {ExpertStrategy} expert
+ * @property {number} [steps]
+ * @property {number} [seed]
+ * @property {string} [out]
+ * @property {string} [json]
+ * @property {AdapterChoice} adapter
+ */
+
+/** @type {readonly ExpertStrategy[]} */
+const STRATEGIES = ['mostFrequent', 'bestPretrained', 'mixture', 'fitted'];
+/** @type {readonly AdapterChoice[]} */
+const ADAPTERS = ['auto', 'hardware', 'software'];
+
+export const HELP = `Specializes a projected network to your text in headless Chromium and prints the figures as JSON.
+
+  npm run specialize -- --data FILE [options]
+
+  --data FILE        text of your domain: a file or a folder; may be given more than once
+                     (.txt .md .jsonl .json .csv .tsv .html, also as .gz or .zip)
+  --pack DIR         a pack's folder (default: the bundled packs/nano)
+  --expert STRATEGY  ${STRATEGIES.join(', ')} (default: mostFrequent)
+  --steps N          optimizer steps at most (default: by the size of your text; early stopping may end sooner)
+  --seed S           seed of the training order (default: 1)
+  --out DIR          save the specialized model there, as a zip that Hugging Face transformers reads once unpacked
+  --json FILE        write the JSON there too
+  --adapter KIND     auto, hardware or software (default: auto, the GPU where there is one)
+  --help             this text
+
+Progress goes to stderr, the JSON to stdout; perplexities are on held-out test documents.`;
+
+/** Every file below a folder, without hidden ones, in a fixed order. @param {string} folder @returns {string[]} */
+function filesBelow(folder) {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => !entry.name.startsWith('.'))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name);
+      return statSync(path).isDirectory() ? filesBelow(path) : [path];
+    });
+}
+
+/** Path of `file` below `folder` with forward slashes. @param {string} folder @param {string} file */
+const pathBelow = (folder, file) => relative(folder, file).split(sep).join('/');
+
+/** @param {string} path @returns {InputFile[]} */
+function dataFiles(path) {
+  if (!existsSync(path)) throw new CommandFailure(`--data ${path}: there is no such file or folder.`);
+  if (!statSync(path).isDirectory()) return [{ file: path, name: basename(path) }];
+  const files = filesBelow(path);
+  if (files.length === 0) throw new CommandFailure(`--data ${path}: the folder holds no files.`);
+  return files.map((file) => ({ file, name: `${basename(path)}/${pathBelow(path, file)}` }));
+}
+
+/** @param {string} folder @returns {InputFile[]} */
+function packFiles(folder) {
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) throw new CommandFailure(`--pack ${folder}: there is no such folder.`);
+  if (!existsSync(join(folder, 'pack.json'))) throw new CommandFailure(`--pack ${folder}: the folder holds no pack.json.`);
+  return filesBelow(folder).map((file) => ({ file, name: pathBelow(folder, file) }));
+}
+
+/** @param {string} option @param {string} value @param {number} min @param {number} max */
+function wholeNumber(option, value, min, max) {
+  const number = Number(value);
+  if (!/^\d+$/.test(value) || !(number >= min && number <= max)) throw new CommandFailure(`--${option} must be a whole number between ${min} and ${max}, not "${value}".`);
+  return number;
+}
+
+/** @template {string} T @param {string} option @param {string} value @param {readonly T[]} choices @returns {T} */
+function oneOf(option, value, choices) {
+  const choice = choices.find((candidate) => candidate === value);
+  if (!choice) throw new CommandFailure(`--${option} must be one of ${choices.join(', ')}, not "${value}".`);
+  return choice;
+}
+
+/** @param {readonly string[]} argv */
+function parsed(argv) {
+  try {
+    return parseArgs({
+      args: [...argv],
+      options: {
+        data: { type: 'string', multiple: true },
+        pack: { type: 'string' },
+        expert: { type: 'string' },
+        steps: { type: 'string' },
+        seed: { type: 'string' },
+        out: { type: 'string' },
+        json: { type: 'string' },
+        adapter: { type: 'string' },
+        help: { type: 'boolean' },
+      },
+    }).values;
+  } catch (error) {
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\.\s|\n/);
+    throw new CommandFailure(`${sentence.replace(/\.$/, '')}: see npm run specialize -- --help.`);
+  }
+}
+
+/**
+ * @param {readonly string[]} argv without node and the script
+ * @returns {SpecializeArguments | 'help'}
+ * @throws {CommandFailure} one sentence about the first thing that is wrong
+ */
+export function readArguments(argv) {
+  const values = parsed(argv);
+  if (values.help) return 'help';
+  if (!values.data) throw new CommandFailure('--data is missing: name a file or folder of your text, as in npm run specialize -- --data mytext.txt.');
+  if (values.out !== undefined && existsSync(values.out) && !statSync(values.out).isDirectory()) throw new CommandFailure(`--out ${values.out}: this is a file, not a folder.`);
+  return {
+    data: values.data.flatMap(dataFiles),
+    pack: values.pack === undefined ? undefined : packFiles(values.pack),
+    expert: values.expert === undefined ? 'mostFrequent' : oneOf('expert', values.expert, STRATEGIES),
+    steps: values.steps === undefined ? undefined : wholeNumber('steps', values.steps, 1, 100_000),
+    seed: values.seed === undefined ? undefined : wholeNumber('seed', values.seed, 0, 2 ** 31 - 1),
+    out: values.out,
+    json: values.json,
+    adapter: values.adapter === undefined ? 'auto' : oneOf('adapter', values.adapter, ADAPTERS),
+  };
+}

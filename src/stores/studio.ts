@@ -1,0 +1,46 @@
+// All stores around one engine. The order matters in one place: stores that forget on new data do so before anything is sent anew.
+import { openEngine, type EngineClient } from '../client/engineClient.ts';
+import { createDatasetStore, type DatasetStore } from './datasetStore.ts';
+import { createDeviceStore, type DeviceStore } from './deviceStore.ts';
+import { createExpertStore, type ExpertStore } from './expertStore.ts';
+import { createMetricsStore, type MetricsStore } from './metricsStore.ts';
+import { createPackStore, type PackStore } from './packStore.ts';
+import { createRunsStore, type RunsStore } from './runsStore.ts';
+import { createSamplesStore, type SamplesStore } from './samplesStore.ts';
+import { browserSurroundings, createThemeStore, type ThemeStore, type ThemeSurroundings } from './themeStore.ts';
+
+export interface Studio {
+  readonly device: DeviceStore;
+  readonly pack: PackStore;
+  readonly dataset: DatasetStore;
+  readonly expert: ExpertStore;
+  readonly runs: RunsStore;
+  readonly metrics: MetricsStore;
+  readonly samples: SamplesStore;
+  readonly theme: ThemeStore;
+}
+
+export function createStudio(client: EngineClient, surroundings: ThemeSurroundings): Studio {
+  const metrics = createMetricsStore(client);
+  const runs = createRunsStore(client);
+  const samples = createSamplesStore(client);
+  const expert = createExpertStore(client);
+  return {
+    device: createDeviceStore(client),
+    pack: createPackStore(client),
+    dataset: createDatasetStore(client),
+    expert,
+    runs,
+    metrics,
+    samples,
+    theme: createThemeStore(surroundings),
+  };
+}
+
+/** The studio of this page: starts the engine's worker, opens the device and loads the pack served beside the page. */
+export function openStudio(): Studio {
+  const studio = createStudio(openEngine(), browserSurroundings());
+  studio.device.getState().open();
+  studio.pack.getState().loadAddress('packs/nano/', document.baseURI);
+  return studio;
+}

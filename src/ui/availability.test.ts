@@ -1,0 +1,32 @@
+// Which step can be used when, and that a step that cannot says why.
+import { describe, expect, it } from 'vitest';
+import { waitsFor, type StudioFacts } from './availability.ts';
+import { STEPS, type StepId } from './steps.ts';
+
+const usable = (facts: StudioFacts): StepId[] => STEPS.map(({ id }) => id).filter((id) => waitsFor(id, facts) === undefined);
+
+const nothing: StudioFacts = { device: 'ready', hasPack: false, hasData: false, hasProjection: false };
+const ready: StudioFacts = { device: 'ready', hasPack: true, hasData: true, hasProjection: true };
+
+describe('waitsFor', () => {
+  it('opens the steps one after the other', () => {
+    expect(usable(nothing)).toEqual(['pack']);
+    expect(usable({ ...nothing, hasPack: true })).toEqual(['pack', 'data']);
+    expect(usable({ ...nothing, hasPack: true, hasData: true })).toEqual(['pack', 'data', 'expert']);
+    expect(usable(ready)).toEqual(['pack', 'data', 'expert', 'train']);
+    expect(usable({ ...ready, run: { state: 'running' } })).toEqual(['pack', 'data', 'expert', 'train']);
+    expect(usable({ ...ready, run: { state: 'finished' } })).toEqual(STEPS.map(({ id }) => id));
+  });
+
+  it('leaves pack, text and the comparison of clusters without a GPU, and says why the rest cannot', () => {
+    const facts: StudioFacts = { ...nothing, device: 'unavailable', hasPack: true, hasData: true };
+    expect(usable(facts)).toEqual(['pack', 'data', 'expert']);
+    for (const id of ['train', 'result', 'samples', 'export'] as const) expect(waitsFor(id, facts)).toContain('WebGPU');
+  });
+
+  it('keeps curves and figures readable after the GPU was lost', () => {
+    const facts: StudioFacts = { ...ready, device: 'lost', run: { state: 'finished', figures: [] } };
+    expect(usable(facts)).toEqual(['pack', 'data', 'expert', 'train', 'result']);
+    expect(waitsFor('samples', facts)).toContain('Reload');
+  });
+});

@@ -1,0 +1,32 @@
+// What each step waits for, as one sentence; undefined means it can be used. Pure, so that the rail, the sections and the tests agree.
+import type { DeviceStatus } from '../stores/deviceStore.ts';
+import type { Run } from '../stores/runsStore.ts';
+import type { StepId } from './steps.ts';
+
+export interface StudioFacts {
+  readonly device: DeviceStatus;
+  readonly hasPack: boolean;
+  readonly hasData: boolean;
+  readonly hasProjection: boolean;
+  readonly run?: Pick<Run, 'state' | 'figures'>;
+}
+
+const NO_GPU = 'This step computes on the GPU through WebGPU, which this browser does not offer here. The notice at the top says how to get it.';
+const LOST_GPU = 'This step needs the GPU, which the browser took away. Reload the page to go on.';
+
+export function waitsFor(step: StepId, facts: StudioFacts): string | undefined {
+  const { device, hasPack, hasData, hasProjection, run } = facts;
+  if (step === 'pack') return undefined;
+  if (step === 'data') return hasPack ? undefined : 'Waits for a model pack, because its tokenizer is what cuts your text into tokens.';
+  if (step === 'expert') return hasData ? undefined : 'Waits for your text: the experts are compared on it.';
+  // What was already computed stays readable after the GPU is gone.
+  if (step === 'train' && run) return undefined;
+  if (step === 'result' && run?.figures) return undefined;
+  if (device === 'unavailable') return NO_GPU;
+  if (device === 'lost') return LOST_GPU;
+  if (step === 'train') return hasProjection ? undefined : 'Waits for a projected model: choose an expert and project it in step 3.';
+  const finished = run?.state === 'finished';
+  if (step === 'result') return finished ? undefined : 'Waits for the end of a run: all three models are then measured on text that none of them has seen.';
+  if (step === 'samples') return finished ? undefined : 'Waits for the end of a run, so that both models can write from the same prompt.';
+  return finished ? undefined : 'Waits for the end of a run: then your model is ready to be downloaded.';
+}
