@@ -1,5 +1,5 @@
 // Expert commands: where the domain lies among the clusters, which vector to project, and how the projection compares with the plain model.
-import { DEFAULT_RUN_CONFIG } from '../config/runConfig.ts';
+import { DEFAULT_FITTED_STEPS, DEFAULT_RUN_CONFIG } from '../config/runConfig.ts';
 import { UserError } from '../core/invariant.ts';
 import { clusterHistogram } from '../clusters/assign.ts';
 import { createDocumentEncoder } from '../clusters/documentEncoder.ts';
@@ -18,9 +18,6 @@ import type { EngineState, LoadedData, LoadedPack } from './engineState.ts';
 
 /** Training tokens on which experts are compared; the same for every expert. */
 const COMPARED_TOKENS = 4096;
-
-/** Adam steps of the fitted strategy unless the user says otherwise. */
-export const DEFAULT_FITTED_STEPS = 24;
 
 /** Windows that are embedded at most; a larger text is sampled evenly. */
 const MAX_CLUSTER_WINDOWS = 4096;
