@@ -1,5 +1,5 @@
 // Whatever is dropped, the page answers with one clear sentence and stays usable: after every failure the sample still loads.
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { DEFAULT_DATA_CONFIG } from '../../src/config/dataConfig.ts';
 import { BROKEN_PACKS, makeBrokenPack } from '../pages/brokenPacks.ts';
@@ -102,21 +102,21 @@ test('300 MB of text simply works, with progress', async ({ studio }, testInfo) 
   reportMeasured(`300 MB: ${data.documents} documents, ${data.tokens} tokens, ${data.nearDuplicates + data.exactDuplicates} duplicates in ${data.seconds.toFixed(0)} s`);
 });
 
-const SYLLABLES = ['tide', 'mill', 'gate', 'stone', 'wheel', 'creek', 'flour', 'ebb', 'sluice', 'miller', 'pond', 'salt', 'grain', 'rope', 'oak', 'iron'];
+const SYLLABLES = ['ti', 'de', 'mil', 'ga', 'sto', 'whe', 'cre', 'flo', 'eb', 'slu', 'ler', 'pon', 'sal', 'gra', 'ro', 'oak'];
 
-/** Exactly `bytes` bytes of ASCII paragraphs: most of them repeat, as in a log or a scrape, and every one keeps its own first line. */
+/** Exactly `bytes` bytes of ASCII paragraphs of made-up words, every paragraph another one. */
 function writeLargeText(file: string, bytes: number): void {
   let state = 1;
-  const word = (): string => {
+  const random = (bound: number): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return SYLLABLES[state >>> 28];
+    return Math.floor((state / 2 ** 32) * bound);
   };
-  const block = Array.from({ length: 40_000 }, () => `${Array.from({ length: 12 }, word).join(' ')}.\n\n`).join('');
-  writeFileSync(file, '');
-  let written = 0;
-  while (written < bytes) {
-    const part = block.slice(0, Math.min(block.length, bytes - written));
-    writeFileSync(file, part, { flag: 'a' });
-    written += part.length;
+  const words = Array.from({ length: 4096 }, () => Array.from({ length: 1 + random(3) }, () => SYLLABLES[random(16)]).join(''));
+  const paragraph = (): string => `${Array.from({ length: 60 }, () => words[random(4096)]).join(' ')}.\n\n`;
+  const descriptor = openSync(file, 'w');
+  for (let written = 0; written < bytes;) {
+    const part = Array.from({ length: 2000 }, paragraph).join('').slice(0, bytes - written);
+    written += writeSync(descriptor, part);
   }
+  closeSync(descriptor);
 }

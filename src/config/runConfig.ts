@@ -5,8 +5,8 @@ export type ScheduleName = 'cosine' | 'constant';
 export type ExpertStrategy = 'mostFrequent' | 'bestPretrained' | 'mixture' | 'fitted';
 export const EXPERT_STRATEGIES: readonly ExpertStrategy[] = ['mostFrequent', 'bestPretrained', 'mixture', 'fitted'];
 
-/** The choice before the user makes one: free, and better than the most frequent cluster in what we measured (bench/LOG.md). */
-export const DEFAULT_STRATEGY: ExpertStrategy = 'mixture';
+/** The choice before the user makes one: the paper's default, and free. */
+export const DEFAULT_STRATEGY: ExpertStrategy = 'mostFrequent';
 
 /** Adam steps of the fitted strategy. */
 export const DEFAULT_FITTED_STEPS = 24;

@@ -2,7 +2,7 @@
 // clears it and asks for a fresh histogram.
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { EngineClient } from '../client/engineClient.ts';
-import type { ExpertStrategy } from '../config/runConfig.ts';
+import { DEFAULT_FITTED_STEPS, DEFAULT_STRATEGY, type ExpertStrategy } from '../config/runConfig.ts';
 import type { EventOf } from '../protocol/events.ts';
 import { commandFailure } from './engineFailure.ts';
 
@@ -34,14 +34,12 @@ export interface ExpertState {
 
 export type ExpertStore = StoreApi<ExpertState>;
 
-/** Steps after which the fitted vector had settled in our measurements (shared/design/findings.md). */
-export const DEFAULT_FITTED_STEPS = 60;
 export const FITTED_STEPS_RANGE = { label: 'Fitting steps', min: 1, max: 1000, step: 1 } as const;
 
 export function createExpertStore(client: EngineClient): ExpertStore {
   const store = createStore<ExpertState>()((set, get) => ({
     activity: 'idle',
-    strategy: 'mostFrequent',
+    strategy: DEFAULT_STRATEGY,
     fittedSteps: DEFAULT_FITTED_STEPS,
     setStrategy: (strategy) => set({ strategy }),
     setCluster: (cluster) => set({ cluster }),

@@ -124,9 +124,9 @@ describe('expert', () => {
     studio.expert.getState().setStrategy('fitted');
     studio.expert.getState().setCluster(1);
     studio.expert.getState().project();
-    expect(sent.at(-1)).toEqual({ type: 'expert.project', choice: { strategy: 'fitted', cluster: 1, fittedSteps: 60 } });
+    expect(sent.at(-1)).toEqual({ type: 'expert.project', choice: { strategy: 'fitted', cluster: 1, fittedSteps: 24 } });
     say(
-      { type: 'expert.progress', stage: 'Fitting', done: 3, total: 60 },
+      { type: 'expert.progress', stage: 'Fitting', done: 3, total: 24 },
       { type: 'expert.chosen', strategy: 'fitted', cluster: 1, overridden: true, explanation: 'You chose it.', vector: [1] },
     );
     expect(studio.expert.getState()).toMatchObject({ activity: 'projecting', progress: { done: 3 } });

@@ -16,6 +16,8 @@ export interface PerplexityChartProps {
   projected?: number;
   /** x up to which the axis reaches before there is more. */
   xEnd: number;
+  /** Whether a pointer is over the chart: only then is there a reading under it to compute. */
+  readable: boolean;
 }
 
 const X_WORDS: Readonly<Record<XAxisKind, (x: number) => string>> = {
@@ -53,7 +55,7 @@ const X_LINE = { stroke: 'var(--line-strong)' } as const;
 const ACTIVE_DOT = { r: 4, fill: 'var(--accent)', stroke: 'var(--surface)' } as const;
 const yTick = (value: number): string => (value < 10 ? String(Number(value.toPrecision(3))) : formatCount(value));
 
-export const PerplexityChart = memo(function PerplexityChart({ rows, xAxis, log, slm, projected, xEnd }: PerplexityChartProps) {
+export const PerplexityChart = memo(function PerplexityChart({ rows, xAxis, log, slm, projected, xEnd, readable }: PerplexityChartProps) {
   const [low, high] = roundDomain(valuesOf(rows, slm, projected), log) ?? [1, 10];
   const xDomain = useMemo(() => [0, xEnd], [xEnd]);
   const xTicks = useMemo(() => linearTicks(0, xEnd, 6), [xEnd]);
@@ -72,7 +74,7 @@ export const PerplexityChart = memo(function PerplexityChart({ rows, xAxis, log,
           type="number" scale={log ? 'log' : 'linear'} domain={yDomain} ticks={yTicks} allowDataOverflow width={52} interval={0}
           tickFormatter={yTick} tickLine={false} axisLine={false} tick={TICK}
         />
-        <Tooltip isAnimationActive={false} content={reading} cursor={X_LINE} />
+        {readable && <Tooltip isAnimationActive={false} content={reading} cursor={X_LINE} />}
         <Area dataKey="range" isAnimationActive={false} connectNulls stroke="var(--neutral-bar)" strokeOpacity={0.55} strokeWidth={1} fill="var(--neutral-bar)" fillOpacity={0.28} activeDot={false} />
         {slm !== undefined && <ReferenceLine y={slm} stroke="var(--ink-2)" strokeDasharray="6 5" strokeWidth={1.25} />}
         {projected !== undefined && <ReferenceLine y={projected} stroke="var(--accent)" strokeDasharray="1.500 4" strokeLinecap="round" strokeWidth={2} />}

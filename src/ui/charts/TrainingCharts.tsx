@@ -3,7 +3,7 @@ import { memo, Suspense, useMemo, useState, type ReactNode } from 'react';
 import type { MetricsStore, MetricsState } from '../../stores/metricsStore.ts';
 import { Segmented } from '../components/Segmented.tsx';
 import { LiveText } from '../live/LiveText.tsx';
-import { useThrottledRevision } from '../live/useThrottledRevision.ts';
+import { useThrottledRevision, type RedrawPace } from '../live/useThrottledRevision.ts';
 import { useVisible } from '../live/useVisible.ts';
 import { useStudio } from '../StudioContext.ts';
 import { roundEnd } from './axis.ts';
@@ -11,8 +11,12 @@ import { perplexityRows, TRAINING_ROWS, valueRows, type XAxisKind } from './char
 import styles from './Charts.module.css';
 import { LazyPerplexityChart, LazySmallChart } from './lazyCharts.ts';
 
-/** Milliseconds between two redraws; unequal, so that the charts drift apart instead of redrawing together. */
-const REDRAW = { perplexity: 1000, gradientNorm: 1700, learningRate: 2300 } as const;
+/** Unequal, so that the charts do not redraw together, neither after one event nor after many. */
+const REDRAW = {
+  perplexity: { interval: 1000, delay: 30 },
+  gradientNorm: { interval: 1700, delay: 130 },
+  learningRate: { interval: 2300, delay: 230 },
+} as const satisfies Record<string, RedrawPace>;
 
 const X_OPTIONS: readonly { readonly value: XAxisKind; readonly label: string }[] = [
   { value: 'step', label: 'Steps' },
@@ -56,10 +60,15 @@ const MainChart = memo(function MainChart({ metrics, xAxis, log, smoothing, slm,
   // The axis grows with the run, in steps; were it as long as the run may become, an early stop would leave it mostly empty.
   const grown = roundEnd(rows.at(-1)?.x || FIRST_END[xAxis]);
   const xEnd = xAxis === 'step' ? Math.min(steps, grown) : grown;
+  const [readable, setReadable] = useState(false);
   return (
-    <div ref={element} className={styles.main} role="img" aria-label="Training and validation perplexity over the run" data-testid="perplexity-chart">
+    <div
+      ref={element} className={styles.main} role="img"
+      onPointerEnter={() => setReadable(true)} onPointerLeave={() => setReadable(false)}
+      aria-label="Training and validation perplexity over the run" data-testid="perplexity-chart"
+    >
       <Suspense fallback={null}>
-        <LazyPerplexityChart rows={rows} xAxis={xAxis} log={log} slm={slm} projected={projected} xEnd={xEnd} />
+        <LazyPerplexityChart rows={rows} xAxis={xAxis} log={log} slm={slm} projected={projected} xEnd={xEnd} readable={readable} />
       </Suspense>
     </div>
   );

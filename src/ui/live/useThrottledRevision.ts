@@ -1,10 +1,17 @@
-// Tells a chart when to redraw: at most once per interval, and only while it can be seen. Rendering runs as a transition, so that React
-// yields to input between components.
+// Tells a chart when to redraw: at most once per interval, only while it can be seen, and a little after the event, each chart by its
+// own delay, so that one event never redraws several charts in one task. Rendering runs as a transition, so that React yields to input.
 import { startTransition, useEffect, useState } from 'react';
 import type { MetricsStore } from '../../stores/metricsStore.ts';
 
-/** The revision to draw. `interval` in milliseconds. */
-export function useThrottledRevision(metrics: MetricsStore, interval: number, visible: boolean): number {
+export interface RedrawPace {
+  /** Milliseconds between two redraws. */
+  readonly interval: number;
+  /** Milliseconds from an event to the redraw it causes. */
+  readonly delay: number;
+}
+
+/** The revision to draw. */
+export function useThrottledRevision(metrics: MetricsStore, { interval, delay }: RedrawPace, visible: boolean): number {
   const [revision, setRevision] = useState(() => metrics.getState().revision);
   useEffect(() => {
     if (!visible) return;
@@ -16,7 +23,7 @@ export function useThrottledRevision(metrics: MetricsStore, interval: number, vi
       startTransition(() => setRevision(metrics.getState().revision));
     };
     const schedule = (): void => {
-      timer ??= setTimeout(draw, Math.max(0, lastDrawn + interval - performance.now()));
+      timer ??= setTimeout(draw, Math.max(delay, lastDrawn + interval - performance.now()));
     };
     schedule();
     const unsubscribe = metrics.subscribe(schedule);
@@ -24,6 +31,6 @@ export function useThrottledRevision(metrics: MetricsStore, interval: number, vi
       unsubscribe();
       clearTimeout(timer);
     };
-  }, [metrics, interval, visible]);
+  }, [metrics, interval, delay, visible]);
   return revision;
 }

@@ -11,7 +11,7 @@ import styles from './ExpertPanel.module.css';
 const STRATEGIES: readonly { readonly value: ExpertStrategy; readonly name: string; readonly words: string }[] = [
   { value: 'mostFrequent', name: 'Most frequent cluster', words: 'The expert of the cluster that most of your text falls into. Takes no time.' },
   { value: 'bestPretrained', name: 'Best pretrained expert', words: 'Tries every expert on your training text and keeps the one that predicts it best.' },
-  { value: 'mixture', name: 'Mixture', words: 'Blends all experts, each weighted by its share of your text.' },
+  { value: 'mixture', name: 'Mixture', words: 'Blends all experts, each weighted by its share of your text. Takes no time.' },
   { value: 'fitted', name: 'Fitted', words: 'Tunes only the few numbers that describe an expert to your text. Slower; usually the best start.' },
 ];
 
