@@ -49,6 +49,11 @@ test('a lost device is told, and nothing is shown that was not computed', async 
   await session.send('Browser.crashGpuProcess');
   await expect(studio.part('device-lost')).toBeVisible();
   await expect(studio.part('device-lost')).toContainText(/\w.{20,}/);
+
+  await studio.part('device-reopen').click();
+  await expect(studio.part('device-lost')).toBeHidden();
+  await studio.part('train-start').click();
+  await expect(studio.part('train-state')).toHaveAttribute('data-state', 'running', { timeout: 60_000 });
 });
 
 test('the page fits a phone', async ({ studio, page }) => {

@@ -29,6 +29,6 @@ export function isBuildFresh() {
 export async function ensureBuilt() {
   if (isBuildFresh()) return;
   console.error('Building the studio (vite build)...');
-  const code = await runTool('vite/bin/vite.js', ['build', '--logLevel', 'warn'], { stdoutToStderr: true });
+  const code = await runTool('vite/bin/vite.js', ['build', '--logLevel', 'error'], { stdoutToStderr: true });
   if (code !== 0) throw new CommandFailure('The build failed: see the message of vite above.');
 }

@@ -2,7 +2,13 @@
 // stderr without a stack, and a non-zero exit code. Plain JavaScript: runs before anything is installed.
 
 /** A failure whose message is shown as it stands. */
-export class CommandFailure extends Error {}
+export class CommandFailure extends Error {
+  /** @param {string} message one sentence @param {number} [exitCode] */
+  constructor(message, exitCode = 1) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
 
 /**
  * Runs a script's main function. A CommandFailure prints its sentence; anything else is a bug and prints its stack.
@@ -14,6 +20,6 @@ export async function runScript(main) {
   } catch (error) {
     const sentence = error instanceof CommandFailure ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
     console.error(sentence);
-    process.exitCode = 1;
+    process.exitCode = error instanceof CommandFailure ? error.exitCode : 1;
   }
 }

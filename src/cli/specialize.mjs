@@ -14,6 +14,8 @@ import { HELP, readArguments } from './specializeArguments.mjs';
 /** @typedef {import('../pages/specialize.ts').DrivenOutcome} DrivenOutcome */
 
 const FIRST_PORT = 4273;
+/** What shells expect of a program that was ended by Ctrl-C. */
+const INTERRUPTED = 130;
 
 /** Device files that a GPU's driver makes on Linux; macOS and Windows always have one. */
 const GPU_DEVICES = ['/dev/dri', '/dev/nvidia0', '/dev/dxg'];
@@ -54,6 +56,7 @@ async function drive(browser, url, request) {
     steps: request.steps,
     seed: request.seed,
     exportModel: out !== undefined,
+    requireHardware: request.adapter === 'hardware',
   };
   const outcome = /** @type {DrivenOutcome} */ (await Promise.race([page.evaluate((asked) => window.specialize(asked), driven), crashed]));
   if (out !== undefined && download && 'report' in outcome) {
@@ -80,7 +83,7 @@ function prepareOutputs({ out, json }) {
 /** Rejects when the user or the system asks the program to end. @returns {Promise<never>} */
 function untilInterrupted() {
   return new Promise((_, reject) => {
-    const end = () => reject(new CommandFailure('Interrupted.'));
+    const end = () => reject(new CommandFailure('Interrupted.', INTERRUPTED));
     process.once('SIGINT', end);
     process.once('SIGTERM', end);
   });

@@ -58,10 +58,11 @@ export async function startTraining(state: EngineState, { runId, config, paused 
   } catch (error) {
     control.ended = true;
     if (!(error instanceof UserError)) console.error(error);
-    const kept = run.best.step > 0 ? ` The best weights, of step ${run.best.step}, are kept.` : '';
+    const keptStep = run.best.step > 0 ? run.best.step : undefined;
+    const kept = keptStep ? ` The best weights, of step ${keptStep}, are kept.` : '';
     const advice = error instanceof NotFiniteError ? ' A smaller learning rate usually helps.' : '';
     state.emit({ type: 'train.state', runId, state: 'failed' });
-    state.emit({ type: 'train.failed', runId, message: `${state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.'}${kept}${advice}` });
+    state.emit({ type: 'train.failed', runId, message: `${state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.'}${kept}${advice}`, keptStep });
     return;
   } finally {
     stepper?.destroy();

@@ -17,6 +17,7 @@ export interface DrivenRequest {
   readonly seed?: number;
   /** Offers the exported zip as a download. */
   readonly exportModel: boolean;
+  readonly requireHardware: boolean;
 }
 
 /** Failures come back as sentences, so that no stack crosses to the terminal. */
@@ -67,6 +68,7 @@ window.specialize = async (request) => {
       steps: request.steps,
       seed: request.seed,
       exportModel: request.exportModel,
+      requireHardware: request.requireHardware,
     });
     if (exported) offerDownload(exported.file, exported.fileName);
     return { report };

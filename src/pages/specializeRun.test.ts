@@ -12,6 +12,7 @@ const REQUEST: SpecializeRequest = {
   steps: 2,
   seed: 7,
   exportModel: true,
+  requireHardware: false,
 };
 
 const figure = (perplexity: number): LossFigure => ({ loss: Math.log(perplexity), perplexity, bitsPerByte: 1, tokens: 100 });
@@ -93,6 +94,11 @@ it('draws the curve from the projected model on', () => {
   expect(curve.map(({ step, validation }) => [step, validation])).toEqual([[0, 100], [2, 50], [3, 40]]);
   [80, 40, 30].forEach((train, index) => expect(curve[index].train).toBeCloseTo(train, 9));
   expect(trainingCurve(started, [], [])).toEqual([]);
+});
+
+it('refuses a software adapter where hardware was asked for', async () => {
+  const engine = playedEngine({ 'engine.open': [{ type: 'device.ready', adapter: { name: 'SwiftShader', isFallback: true } as EventOf<'device.ready'>['adapter'] }] });
+  await expect(specialize(engine, { ...REQUEST, requireHardware: true })).rejects.toThrow('no hardware adapter for WebGPU, only SwiftShader');
 });
 
 it.each([

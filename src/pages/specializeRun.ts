@@ -22,6 +22,8 @@ export interface SpecializeRequest {
   readonly steps?: number;
   readonly seed?: number;
   readonly exportModel: boolean;
+  /** Fails on an adapter that runs on the CPU. */
+  readonly requireHardware: boolean;
 }
 
 /** What the command line prints; perplexities are on the test documents. */
@@ -104,6 +106,7 @@ function perplexityOf(figures: readonly TestFigure[], model: TestFigure['model']
 export async function specialize(engine: EngineLink, request: SpecializeRequest): Promise<SpecializeOutcome> {
   const started = performance.now();
   const { adapter } = await ask(engine, { type: 'engine.open' }, 'device.ready');
+  if (request.requireHardware && adapter.isFallback) throw new UserError(`This browser offers no hardware adapter for WebGPU, only ${adapter.name}.`);
   const { pack } = await ask(engine, { type: 'pack.load', source: request.pack }, 'pack.loaded');
   const { data } = await ask(engine, { type: 'data.load', sources: request.data, config: DEFAULT_DATA_CONFIG }, 'data.loaded');
   const { histogram } = await ask(engine, { type: 'expert.analyze' }, 'expert.analyzed');

@@ -147,7 +147,8 @@ export type EngineEvent =
   | { readonly type: 'train.evaluated'; readonly runId: string; readonly step: number; readonly tokens: number; readonly seconds: number; readonly validation: LossFigure; readonly best: boolean }
   | { readonly type: 'train.state'; readonly runId: string; readonly state: TrainState }
   | { readonly type: 'train.finished'; readonly runId: string; readonly reason: FinishReason; readonly step: number; readonly bestStep: number; readonly seconds: number }
-  | { readonly type: 'train.failed'; readonly runId: string; readonly message: string }
+  /** `keptStep`: the step whose weights, the best so far, the engine still holds; absent when there are none. */
+  | { readonly type: 'train.failed'; readonly runId: string; readonly message: string; readonly keptStep?: number }
   | { readonly type: 'test.progress'; readonly runId: string; readonly model: TestedModel; readonly tokensDone: number; readonly tokensTotal: number }
   | { readonly type: 'test.evaluated'; readonly runId: string; readonly figures: readonly TestFigure[] }
   | { readonly type: 'sample.token'; readonly sampleId: string; readonly model: 'projected' | 'fineTuned'; readonly text: string }

@@ -17,6 +17,8 @@ export interface Run {
   readonly started?: EventOf<'train.started'>;
   readonly finished?: EventOf<'train.finished'>;
   readonly error?: string;
+  /** A failed run whose best weights, of this step, the engine still holds. */
+  readonly keptStep?: number;
   readonly testProgress?: EventOf<'test.progress'>;
   readonly figures?: readonly TestFigure[];
   readonly testError?: string;
@@ -44,6 +46,9 @@ export interface RunsState {
 }
 
 export type RunsStore = StoreApi<RunsState>;
+
+/** Whether the engine holds fine-tuned weights of this run. */
+export const hasModel = (run: Pick<Run, 'state' | 'keptStep'> | undefined): boolean => run?.state === 'finished' || run?.keptStep !== undefined;
 
 export const isActive = (run: Run | undefined): boolean => run?.state === 'starting' || run?.state === 'running' || run?.state === 'paused';
 
@@ -138,7 +143,7 @@ export function createRunsStore(client: EngineClient): RunsStore {
         break;
       case 'train.failed':
         stepWhenPaused = false;
-        changeRun(event.runId, { state: 'failed', error: event.message });
+        changeRun(event.runId, { state: 'failed', error: event.message, keptStep: event.keptStep });
         break;
       case 'test.progress':
         changeRun(event.runId, { testProgress: event });

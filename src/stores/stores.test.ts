@@ -202,11 +202,15 @@ describe('runs', () => {
   });
 
   it('ends a running run when the device is lost, and keeps its curves and figures', () => {
-    const { studio, say, runId } = openWithRun();
+    const { studio, say, sent, runId } = openWithRun();
     say(trainStarted(runId), { type: 'train.state', runId, state: 'running' }, trainStepped(runId, 1, 5), { type: 'device.lost', reason: 'reset' });
     expect(studio.runs.getState().run).toMatchObject({ state: 'failed', error: expect.stringContaining('GPU') });
     expect(studio.device.getState().status).toBe('lost');
     expect(studio.metrics.getState().latest?.step).toBe(1);
+    say({ type: 'train.failed', runId, message: 'The graphics device was lost while training.', keptStep: 20 });
+    expect(studio.runs.getState().run).toMatchObject({ state: 'failed', keptStep: 20 });
+    studio.device.getState().open();
+    expect(sent.at(-1)).toEqual({ type: 'engine.open' });
   });
 
   it('keeps a run going when a command to it was refused, and ends one that could not start', () => {

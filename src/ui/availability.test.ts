@@ -24,9 +24,15 @@ describe('waitsFor', () => {
     for (const id of ['train', 'result', 'samples', 'export'] as const) expect(waitsFor(id, facts)).toContain('WebGPU');
   });
 
+  it('lets the best weights of a failed run be used, and only those', () => {
+    expect(usable({ ...ready, run: { state: 'failed' } })).toEqual(['pack', 'data', 'expert', 'train']);
+    expect(usable({ ...ready, run: { state: 'failed', keptStep: 20 } })).toEqual(STEPS.map(({ id }) => id));
+    expect(usable({ ...ready, device: 'lost', run: { state: 'failed', keptStep: 20 } })).toEqual(['pack', 'data', 'expert', 'train', 'export']);
+  });
+
   it('keeps curves and figures readable after the GPU was lost', () => {
     const facts: StudioFacts = { ...ready, device: 'lost', run: { state: 'finished', figures: [] } };
-    expect(usable(facts)).toEqual(['pack', 'data', 'expert', 'train', 'result']);
-    expect(waitsFor('samples', facts)).toContain('Reload');
+    expect(usable(facts)).toEqual(['pack', 'data', 'expert', 'train', 'result', 'export']);
+    expect(waitsFor('samples', facts)).toContain('opens it again');
   });
 });

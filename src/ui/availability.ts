@@ -1,6 +1,6 @@
 // What each step waits for, as one sentence; undefined means it can be used. Pure, so that the rail, the sections and the tests agree.
 import type { DeviceStatus } from '../stores/deviceStore.ts';
-import type { Run } from '../stores/runsStore.ts';
+import { hasModel, type Run } from '../stores/runsStore.ts';
 import type { StepId } from './steps.ts';
 
 export interface StudioFacts {
@@ -8,11 +8,11 @@ export interface StudioFacts {
   readonly hasPack: boolean;
   readonly hasData: boolean;
   readonly hasProjection: boolean;
-  readonly run?: Pick<Run, 'state' | 'figures'>;
+  readonly run?: Pick<Run, 'state' | 'figures' | 'keptStep'>;
 }
 
 const NO_GPU = 'This step computes on the GPU through WebGPU, which this browser does not offer here. The notice at the top says how to get it.';
-const LOST_GPU = 'This step needs the GPU, which the browser took away. Reload the page to go on.';
+const LOST_GPU = 'This step needs the GPU, which the browser took away. The notice on this page opens it again.';
 
 export function waitsFor(step: StepId, facts: StudioFacts): string | undefined {
   const { device, hasPack, hasData, hasProjection, run } = facts;
@@ -22,11 +22,13 @@ export function waitsFor(step: StepId, facts: StudioFacts): string | undefined {
   // What was already computed stays readable after the GPU is gone.
   if (step === 'train' && run) return undefined;
   if (step === 'result' && run?.figures) return undefined;
+  // The weights are kept in the engine's own memory, so a model can be taken away without a GPU.
+  const trained = hasModel(run);
+  if (step === 'export' && trained) return undefined;
   if (device === 'unavailable') return NO_GPU;
   if (device === 'lost') return LOST_GPU;
   if (step === 'train') return hasProjection ? undefined : 'Waits for a projected model: choose an expert and project it in step 3.';
-  const finished = run?.state === 'finished';
-  if (step === 'result') return finished ? undefined : 'Waits for the end of a run: all three models are then measured on text that none of them has seen.';
-  if (step === 'samples') return finished ? undefined : 'Waits for the end of a run, so that both models can write from the same prompt.';
-  return finished ? undefined : 'Waits for the end of a run: then your model is ready to be downloaded.';
+  if (step === 'result') return trained ? undefined : 'Waits for the end of a run: all three models are then measured on text that none of them has seen.';
+  if (step === 'samples') return trained ? undefined : 'Waits for the end of a run, so that both models can write from the same prompt.';
+  return trained ? undefined : 'Waits for the end of a run: then your model is ready to be downloaded.';
 }

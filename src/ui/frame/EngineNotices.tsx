@@ -1,4 +1,5 @@
 // What stands in the way of the whole studio: no WebGPU, a GPU that was taken away, an engine that broke.
+import { useState } from 'react';
 import { useStore } from 'zustand';
 import { Button } from '../components/Button.tsx';
 import { useStudio } from '../StudioContext.ts';
@@ -29,27 +30,33 @@ function NoWebGpu({ reason }: { reason?: string }) {
   );
 }
 
-function DeviceLost({ reason }: { reason?: string }) {
+function DeviceLost({ reason, onReopen }: { reason?: string; onReopen: () => void }) {
+  const [hidden, setHidden] = useState(false);
+  if (hidden) return null;
   return (
-    <section className={`${styles.panel} ${styles.sticky}`} role="alert" data-testid="device-lost">
+    <section className={`${styles.panel} ${styles.floating}`} role="alert" data-testid="device-lost">
       <h2 className={styles.title}>The browser took the GPU away</h2>
       <p className={styles.text}>
-        {reason ? `It says: ${reason.replace(/\.$/, '')}. ` : ''}Curves, figures and text already on this page stay readable until you reload, and a
-        downloaded model stays yours; the model in training is gone. After a reload the pack comes from this browser’s cache, and your text must be given again.
+        {reason ? `It says: ${reason.replace(/\.$/, '')}. ` : ''}Pack, text and projected model are still here, and so are the best weights of a run that was
+        validated at least once: they can be downloaded as they are. Open the GPU again to go on; if that fails, reload the page.
       </p>
-      <div className={styles.actions}><Button kind="primary" onClick={reload}>Reload the page</Button></div>
+      <div className={styles.actions}>
+        <Button kind="primary" onClick={onReopen} testId="device-reopen">Open the GPU again</Button>
+        <Button onClick={reload}>Reload the page</Button>
+        <Button kind="quiet" onClick={() => setHidden(true)}>Go on reading</Button>
+      </div>
     </section>
   );
 }
 
 export function EngineNotices() {
-  const { status, reason, failure, dismissFailure } = useStore(useStudio().device);
+  const { status, reason, failure, open, dismissFailure } = useStore(useStudio().device);
   return (
     <div className={styles.notices}>
       {status === 'unavailable' && <NoWebGpu reason={reason} />}
-      {status === 'lost' && <DeviceLost reason={reason} />}
+      {status === 'lost' && <DeviceLost reason={reason} onReopen={open} />}
       {failure && (
-        <section className={`${styles.panel} ${styles.sticky}`} role="alert" data-testid="notice-error">
+        <section className={`${styles.panel} ${styles.floating}`} role="alert" data-testid="notice-error">
           <h2 className={styles.title}>The engine stopped unexpectedly</h2>
           <p className={styles.text}>{failure} What is on the page stays readable; reload it to go on.</p>
           <div className={styles.actions}>

@@ -70,8 +70,9 @@ function Result() {
           detail={`${formatCount(testProgress.tokensDone)} of ${formatCount(testProgress.tokensTotal)} tokens`}
         />
       )}
-      {!figures && !testProgress && !testError && <Progress label="Measuring on the test documents" />}
-      {!figures && testError && deviceReady && <div><Button onClick={() => studio.runs.getState().evaluateTest()} testId="test-evaluate">Measure again</Button></div>}
+      {!figures && !testProgress && !testError && run.state === 'finished' && <Progress label="Measuring on the test documents" />}
+      {run.keptStep !== undefined && !figures && !testProgress && <p>The run broke off; its best weights, of step {formatCount(run.keptStep)}, are kept and can be measured.</p>}
+      {!figures && !testProgress && (testError || run.keptStep !== undefined) && deviceReady && <div><Button onClick={() => studio.runs.getState().evaluateTest()} testId="test-evaluate">{testError ? 'Measure again' : 'Measure them'}</Button></div>}
       {summary && (
         <div className={styles.top}>
           <div>
