@@ -12,7 +12,7 @@ import { lossFigure } from './figures.ts';
 
 const BOOTSTRAP_SEED = 1;
 
-export async function evaluateTest(state: EngineState, run: Run, signal: AbortSignal): Promise<void> {
+export async function evaluateTest(state: EngineState, run: Run, signal?: AbortSignal): Promise<void> {
   if (state.isTraining) throw new UserError('The test figures are computed when the run has ended.');
   const gpu = state.requireGpu();
   const { pack, table } = state.requirePack();

@@ -68,9 +68,13 @@ export async function startTraining(state: EngineState, { runId, config, paused 
     stepper?.destroy();
     model?.destroy();
   }
-  const running = new AbortController();
-  state.running.set('test', running);
-  await evaluateTest(state, run, running.signal);
+  try {
+    await evaluateTest(state, run);
+  } catch (error) {
+    // The run itself is done and its model kept, whatever happened to its test.
+    console.error(error);
+    state.emit({ type: 'engine.failed', command: 'test.evaluate', message: messageOf(error) });
+  }
 }
 
 async function trainLoop(state: EngineState, run: Run, model: SmallModel, stepper: Stepper, projected: LossFigure): Promise<void> {

@@ -1,26 +1,8 @@
 // Loss on held-out text: every target is predicted exactly once, in windows of the run's length, and its nats are booked to its document.
 import type { SmallModel } from '../model/smallModel.ts';
+import { IGNORED_TARGET, type EvaluationText } from '../data/windows.ts';
 import type { DocumentLoss } from './bootstrap.ts';
-import { IGNORED_TARGET, NotFiniteError } from './stepper.ts';
-
-/** Windows of T tokens; the same arrays may be filled anew for each window. */
-export interface EvaluationWindow {
-  /** [T] */
-  readonly tokens: Uint32Array;
-  /** [T]; 0xFFFFFFFF where nothing is to be predicted. */
-  readonly targets: Uint32Array;
-  /** [T] index of each target's document within the set. */
-  readonly documents: Uint32Array;
-}
-
-export interface EvaluationText {
-  readonly windows: Iterable<EvaluationWindow>;
-  readonly numDocuments: number;
-  /** Targets in all windows. */
-  readonly numTokens: number;
-  /** UTF-8 bytes of the text that the targets cover. */
-  readonly numBytes: number;
-}
+import { NotFiniteError } from './stepper.ts';
 
 export interface EvaluationResult {
   /** Mean nats per token. */

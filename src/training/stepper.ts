@@ -1,5 +1,6 @@
 // One optimizer step: micro-batches of gradients, clipping, AdamW, and the step's figures read back and checked on the CPU, because WGSL compilers may assume
 // that NaN and infinity never occur.
+import { IGNORED_TARGET } from '../data/windows.ts';
 import { BufferScope, subview, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps } from '../gpu/dispatch.ts';
@@ -13,9 +14,6 @@ export interface StepFigures {
   /** Global gradient norm before clipping. */
   readonly gradientNorm: number;
 }
-
-/** A target that takes no part in the loss. */
-export const IGNORED_TARGET = 0xffffffff;
 
 /** Supplies micro-batch after micro-batch: fills tokens and targets, [B * T] each. */
 export type FillBatch = (tokens: Uint32Array, targets: Uint32Array) => void;

@@ -58,7 +58,7 @@ const yTick = (value: number): string => (value < 10 ? String(Number(value.toPre
 export const PerplexityChart = memo(function PerplexityChart({ rows, xAxis, log, slm, projected, xEnd, readable }: PerplexityChartProps) {
   const [low, high] = roundDomain(valuesOf(rows, slm, projected), log) ?? [1, 10];
   const xDomain = useMemo(() => [0, xEnd], [xEnd]);
-  const xTicks = useMemo(() => linearTicks(0, xEnd, 6), [xEnd]);
+  const xTicks = useMemo(() => linearTicks(0, xEnd, 6, { whole: xAxis !== 'seconds' }), [xEnd, xAxis]);
   const yDomain = useMemo(() => [low, high], [low, high]);
   const yTicks = useMemo(() => (log ? logTicks(low, high) : linearTicks(low, high, 5)), [log, low, high]);
   const reading = useMemo(() => <PointReading xAxis={xAxis} />, [xAxis]);

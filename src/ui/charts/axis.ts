@@ -2,12 +2,13 @@
 
 const STEPS = [1, 2, 2.5, 5, 10];
 
-/** About `count` round values from `min` to `max`. */
-export function linearTicks(min: number, max: number, count: number): number[] {
+/** About `count` round values from `min` to `max`; with `whole`, for things that are counted, only whole ones. */
+export function linearTicks(min: number, max: number, count: number, { whole = false }: { readonly whole?: boolean } = {}): number[] {
   if (!(max > min)) return [min];
   const raw = (max - min) / count;
-  const magnitude = 10 ** Math.floor(Math.log10(raw));
-  const step = (STEPS.find((candidate) => candidate * magnitude >= raw) ?? 10) * magnitude;
+  const magnitude = whole ? Math.max(1, 10 ** Math.floor(Math.log10(raw))) : 10 ** Math.floor(Math.log10(raw));
+  const fits = (candidate: number): boolean => candidate * magnitude >= raw && (!whole || Number.isInteger(candidate * magnitude));
+  const step = (STEPS.find(fits) ?? 10) * magnitude;
   const ticks: number[] = [];
   // The tolerance keeps a tick that rounding pushed just past the end.
   for (let i = Math.ceil(min / step - 1e-9); i * step <= max + step * 1e-9; i++) ticks.push(Number((i * step).toPrecision(12)));

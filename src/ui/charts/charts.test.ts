@@ -9,6 +9,9 @@ describe('axis', () => {
   it('puts round ticks inside the range', () => {
     expect(linearTicks(0, 140, 6)).toEqual([0, 25, 50, 75, 100, 125]);
     expect(linearTicks(0, 0, 5)).toEqual([0]);
+    expect(linearTicks(0, 13, 6)).toEqual([0, 2.5, 5, 7.5, 10, 12.5]);
+    expect(linearTicks(0, 13, 6, { whole: true })).toEqual([0, 5, 10]);
+    expect(linearTicks(0, 2, 6, { whole: true })).toEqual([0, 1, 2]);
     expect(logTicks(15, 150)).toEqual([20, 50, 100]);
     expect(logTicks(21, 23).every((tick) => tick >= 21 && tick <= 23)).toBe(true);
   });

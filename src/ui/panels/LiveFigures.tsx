@@ -35,7 +35,8 @@ function readTimeLeft({ latest, started }: MetricsState): string {
   return formatSeconds(((started.config.steps - latest.step) * started.tokensPerStep) / latest.tokensPerSecond);
 }
 
-export function LiveFigures({ slm, projected }: { slm?: number; projected?: number }) {
+/** `active`: the run goes on, so that a time left has a meaning. */
+export function LiveFigures({ slm, projected, active }: { slm?: number; projected?: number; active: boolean }) {
   return (
     <div className={styles.live}>
       <div className={styles.headline}>
@@ -49,7 +50,7 @@ export function LiveFigures({ slm, projected }: { slm?: number; projected?: numb
       </div>
       <Figures columns={4} small>
         <Figure label="Step" value={<LiveText read={readStep} testId="train-step-count" />} note={<LiveText read={readSteps} />} />
-        <Figure label="Time left at most" value={<LiveText read={readTimeLeft} testId="train-eta" />} />
+        <Figure label="Time left at most" value={active ? <LiveText read={readTimeLeft} testId="train-eta" /> : NONE} />
         <Figure label="Tokens per second" value={<LiveText read={readRate} testId="tokens-per-second" />} />
         <Figure label="Tokens read" value={<LiveText read={readTokens} />} />
         <Figure label="Bits per byte" value={<LiveText read={readBitsPerByte} testId="bits-per-byte" />} />

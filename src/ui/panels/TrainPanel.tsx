@@ -4,6 +4,7 @@ import { Card, Section } from '../components/Section.tsx';
 import { Disclosure } from '../components/Disclosure.tsx';
 import { Notice } from '../components/Notice.tsx';
 import { TrainingCharts } from '../charts/TrainingCharts.tsx';
+import { isActive } from '../../stores/runsStore.ts';
 import { useStudio } from '../StudioContext.ts';
 import { useWaitsFor } from '../useStepFacts.ts';
 import { EvaluationTable } from './EvaluationTable.tsx';
@@ -24,7 +25,7 @@ function RunView() {
     <Card>
       {error && <Notice kind="error" testId="train-error">{error}</Notice>}
       <RunControls />
-      <LiveFigures slm={slm?.perplexity} projected={projected?.perplexity} />
+      <LiveFigures slm={slm?.perplexity} projected={projected?.perplexity} active={isActive(run)} />
       <TrainingCharts slm={slm?.perplexity} projected={projected?.perplexity} steps={steps} />
       {run && <Disclosure title="Every validation as a table" testId="evaluations"><EvaluationTable /></Disclosure>}
     </Card>
