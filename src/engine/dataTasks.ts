@@ -1,8 +1,10 @@
 // Data commands: read, split, preview. A failed or cancelled load leaves the data set before it in place.
 import type { DataConfig } from '../config/dataConfig.ts';
+import { DEFAULT_RUN_CONFIG } from '../config/runConfig.ts';
 import { UserError } from '../core/invariant.ts';
 import { loadCorpus, type LoadedCorpus } from '../data/loadCorpus.ts';
-import { splitCorpus } from '../data/split.ts';
+import { splitCorpus, type CorpusSplit } from '../data/split.ts';
+import { checkTrainable } from '../data/windows.ts';
 import { previewDocument, summarizeCorpus } from '../data/summary.ts';
 import type { TextSource } from '../data/byteFile.ts';
 import { FieldError } from '../data/textField.ts';
@@ -46,10 +48,24 @@ export function previewDocumentOf(state: EngineState, document: number): void {
 
 function useCorpus(state: EngineState, loaded: LoadedCorpus, config: DataConfig): void {
   const split = splitCorpus(loaded.corpus, config);
-  const summary = summarizeCorpus(loaded, split, config);
+  const described = summarizeCorpus(loaded, split, config);
+  const untrainable = reasonAgainstTraining(state, loaded, split);
+  const summary = untrainable ? { ...described, warnings: [untrainable, ...described.warnings] } : described;
   state.forgetData();
   state.data = { loaded, corpus: loaded.corpus, split, summary };
   state.emit({ type: 'data.loaded', data: summary, preview: previewDocument(loaded.corpus, split, state.requirePack().tokenizer, 0) });
+}
+
+/** Why this text cannot be trained on with the usual window, said when it is loaded rather than when training is tried. */
+function reasonAgainstTraining(state: EngineState, { corpus }: LoadedCorpus, split: CorpusSplit): string | undefined {
+  const { maxPositionEmbeddings } = state.requirePack().pack.model;
+  try {
+    checkTrainable(corpus, split, Math.min(DEFAULT_RUN_CONFIG.seqLen, maxPositionEmbeddings));
+    return undefined;
+  } catch (error) {
+    if (error instanceof UserError) return error.message;
+    throw error;
+  }
 }
 
 async function openSource(source: DataSource, signal: AbortSignal): Promise<TextSource> {
