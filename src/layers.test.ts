@@ -52,10 +52,8 @@ function filesBelow(folder: string): string[] {
 
 const sourceFiles = filesBelow(join(ROOT, 'src'));
 const isTest = (file: string): boolean => /\.test\.tsx?$/.test(file);
-const folderOf = (file: string): string => {
-  const parts = relative(join(ROOT, 'src'), file).split('/');
-  return parts.length === 1 ? parts[0] : parts[0];
-};
+/** The folder of src/ a file lies in, or the name of a file that lies in src/ itself. */
+const folderOf = (file: string): string => relative(join(ROOT, 'src'), file).split('/')[0];
 
 function importsOf(file: string): string[] {
   const text = readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');

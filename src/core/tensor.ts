@@ -1,14 +1,5 @@
 // Named tensors on the CPU. Row-major; a linear layer's weight is [out, in], as in Hugging Face checkpoints.
 
-export type FloatDtype = 'F32' | 'F16' | 'BF16';
-
-/** Shape and dtype of a stored tensor; `shape` in elements, outermost axis first. */
-export interface TensorInfo {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: readonly number[];
-}
-
 /** A float32 tensor in CPU memory: `data.length` is the product of `shape`. */
 export interface HostTensor {
   readonly shape: readonly number[];

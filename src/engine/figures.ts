@@ -1,4 +1,4 @@
-// Losses as the window shows them, and the cache that keeps the same weights from being evaluated twice on the same text.
+// Losses as the window shows them.
 import type { EvaluationResult } from '../training/evaluation.ts';
 import type { LossFigure } from '../protocol/events.ts';
 

@@ -45,8 +45,9 @@ export async function startTraining(state: EngineState, { runId, config, paused 
   let model: SmallModel | undefined;
   let stepper: Stepper | undefined;
   try {
-    await tuneKernels(gpu, pack.model, { batchSize: config.batchSize, seqLen: config.seqLen }, { train: true });
-    model = await SmallModel.create(gpu, pack.model, { batchSize: config.batchSize, seqLen: config.seqLen }, { train: true });
+    const shape = { batchSize: config.batchSize, seqLen: config.seqLen };
+    await tuneKernels(gpu, pack.model, shape, { train: true });
+    model = await SmallModel.create(gpu, pack.model, shape, { train: true });
     stepper = await Stepper.create(gpu, model, config, config.gradientAccumulation);
     const plain = await plainWeights(state);
     const slm = await cachedFigure(state, data, model, part, weightsHash(hostTensors(table, plain)), async () => plain);

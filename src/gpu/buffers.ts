@@ -25,10 +25,6 @@ export class BufferLedger {
     return this.total;
   }
 
-  get count(): number {
-    return this.live.size;
-  }
-
   /** Creates a buffer of at least `bytes` (rounded up to 16). Zero-filled by WebGPU. */
   create(label: string, bytes: number, usage: number = STORAGE_USAGE): GPUBuffer {
     const size = Math.max(16, roundUp(bytes, 16));

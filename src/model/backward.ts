@@ -5,7 +5,7 @@ import type { BufferScope, BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { settleOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
 import { attentionBackward } from '../kernels/attention.ts';
-import { embeddingBackward } from '../kernels/embedding.ts';
+import { embeddingBackward, sortedStartsLength } from '../kernels/embedding.ts';
 import { gemm } from '../kernels/gemm.ts';
 import { rmsnormBackward, rmsnormPartialsFloats } from '../kernels/rmsnorm.ts';
 import { ropeForward } from '../kernels/rope.ts';
@@ -20,12 +20,7 @@ export interface BackwardPlan {
   readonly starts: BufferView;
 }
 
-/** u32 elements of the `starts` buffer that sortRowsByToken fills for `rows` rows. */
-export interface BackwardInputs {
-  readonly dHidden: BufferView;
-  readonly startsLength: number;
-}
-
+/** `dHidden` [N, C]: what the head left. */
 export async function planBackward(
   gpu: Gpu,
   config: ModelConfig,
@@ -33,7 +28,7 @@ export async function planBackward(
   forward: ForwardPlan,
   weights: ArenaViews,
   gradients: ArenaViews,
-  { dHidden, startsLength }: BackwardInputs,
+  dHidden: BufferView,
   scope: BufferScope,
 ): Promise<BackwardPlan> {
   const { hiddenSize: C, intermediateSize: F, numAttentionHeads: NH, headDim: HS, vocabSize: V, numHiddenLayers: L } = config;
@@ -46,7 +41,7 @@ export async function planBackward(
   const delta = scope.floats('delta', rows * NH);
   const partials = scope.floats('normPartials', rmsnormPartialsFloats({ rows, hiddenSize: C }));
   const order = scope.floats('order', rows);
-  const starts = scope.floats('starts', startsLength);
+  const starts = scope.floats('starts', sortedStartsLength(rows));
 
   const ops: PendingOps[] = [];
   /** dInput = dOutput . W and dW += dOutput^T . input, for W [out, in]. */

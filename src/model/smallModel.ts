@@ -60,9 +60,8 @@ export class SmallModel {
       const gradientViews = arenaViews(config, table, gradients);
       const dHidden = scope.floats('dHidden', rows * config.hiddenSize);
       const headOps = await planHead(gpu, config, rows, head, scope, { dHidden, dEmbedding: gradientViews.embedding, scalars });
-      const starts = new Uint32Array(sortedStartsLength(rows));
-      const backward = await planBackward(gpu, config, shape, forward, views, gradientViews, { dHidden, startsLength: starts.length }, scope);
-      training = { gradients, backward, ops: [...forward.ops, ...headOps, ...backward.ops], order: new Uint32Array(rows), starts };
+      const backward = await planBackward(gpu, config, shape, forward, views, gradientViews, dHidden, scope);
+      training = { gradients, backward, ops: [...forward.ops, ...headOps, ...backward.ops], order: new Uint32Array(rows), starts: new Uint32Array(sortedStartsLength(rows)) };
     }
     return new SmallModel(gpu, config, shape, table, weights, scalars, losses, targets, forward, evaluationOps, training, new Readback(gpu, 'losses', rows * 4), scope);
   }

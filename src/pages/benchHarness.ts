@@ -46,8 +46,9 @@ export async function trainStep(config: BenchConfig, steps: number, { weights, b
   const gpu = await (opened ??= openGpu());
   const { batchSize: B, seqLen: T } = config;
   for (const batch of batches) if (batch.length !== B * (T + 1)) throw new Error(`A batch holds ${batch.length} tokens, not ${B} x ${T + 1}`);
-  await tuneKernels(gpu, modelConfigOf(config), { batchSize: B, seqLen: T }, { train: true });
-  const model = await SmallModel.create(gpu, modelConfigOf(config), { batchSize: B, seqLen: T }, { train: true });
+  const [modelConfig, shape] = [modelConfigOf(config), { batchSize: B, seqLen: T }];
+  await tuneKernels(gpu, modelConfig, shape, { train: true });
+  const model = await SmallModel.create(gpu, modelConfig, shape, { train: true });
   const stepper = await Stepper.create(gpu, model, OPTIMIZER, 1);
   try {
     const entries = weights instanceof Map ? [...weights] : Object.entries(weights);
