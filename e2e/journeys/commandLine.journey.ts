@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { openExportedModel } from '../pages/exportedModel.ts';
 import { expect, test } from '../pages/studioTest.ts';
-import { SAMPLE_FILE } from '../pages/texts.ts';
+import { PACK_FOLDER, SAMPLE_FILE } from '../pages/texts.ts';
 
 const SCRIPT = resolve(import.meta.dirname, '../../src/cli/specialize.mjs');
 
@@ -43,10 +43,11 @@ test('specializes to a file and prints its report', async () => {
     tokensPerSecond: number,
     seconds: number,
   });
+  const packConfig = JSON.parse(readFileSync(join(PACK_FOLDER, 'config.json'), 'utf8')) as { vocab_size: number; projected_network: { k: number } };
   const { clusters, perplexity } = report as { clusters: { histogram: number[] }; perplexity: Record<string, number> };
-  expect(clusters.histogram.length).toBe(16);
+  expect(clusters.histogram.length).toBe(packConfig.projected_network.k);
   expect(clusters.histogram.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 5);
-  for (const value of Object.values(perplexity)) expect(value > 1 && value < 4096).toBe(true);
+  for (const value of Object.values(perplexity)) expect(value > 1 && value < packConfig.vocab_size).toBe(true);
   expect(stderr).toMatch(/step 4: validation perplexity/);
   const zip = readdirSync(folder).find((name) => name.endsWith('.zip'));
   expect((await openExportedModel(join(folder, zip!))).json.architectures).toEqual(['LlamaForCausalLM']);

@@ -1,7 +1,7 @@
 // Copies of the bundled pack, each broken in one way, as folders a person could drop. Damage that a hash would catch is also made with the hash put
 // right, so that the checks behind the hash are reached.
 import { createHash } from 'node:crypto';
-import { cpSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PACK_FOLDER } from './texts.ts';
 
@@ -34,23 +34,23 @@ export const BROKEN_PACKS: readonly BrokenPack[] = [
     title: 'a flipped byte',
     names: /pn\.safetensors/,
     damage: (folder) => edit(folder, 'pn.safetensors', (bytes) => {
-      bytes[5_000_000] ^= 0x01;
+      bytes[bytes.length >> 1] ^= 0x01;
       return bytes;
     }),
   },
   {
     title: 'a truncated file',
     names: /slm\.safetensors/,
-    damage: (folder) => truncateSync(join(folder, SMALL_MODEL), 1_000_000),
+    damage: (folder) => truncateSync(join(folder, SMALL_MODEL), statSync(join(folder, SMALL_MODEL)).size >> 1),
   },
   {
     title: 'a wrong shape',
     names: /slm\.safetensors.*model\.embed_tokens\.weight|model\.embed_tokens\.weight.*slm\.safetensors/,
     damage: (folder) => editAndSign(folder, SMALL_MODEL, (bytes) => {
-      const right = '"shape":[4096,128]';
-      const at = bytes.indexOf(right);
+      const { vocab_size: V, hidden_size: C } = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as { vocab_size: number; hidden_size: number };
+      const at = bytes.indexOf(`"shape":[${V},${C}]`);
       if (at < 0) throw new Error('the embedding is not where this test expects it');
-      bytes.write('"shape":[128,4096]', at, 'latin1');
+      bytes.write(`"shape":[${C},${V}]`, at, 'latin1');
       return bytes;
     }),
   },
@@ -67,8 +67,8 @@ export const BROKEN_PACKS: readonly BrokenPack[] = [
     names: /slm\.safetensors/,
     damage: (folder) => editAndSign(folder, SMALL_MODEL, (bytes) => {
       const dataStart = 8 + Number(bytes.readBigUInt64LE(0));
-      bytes.writeUInt16LE(0x7e00, dataStart + 2 * 12_345);
-      return bytes;
+      // Eight bytes of ones are NaN in float16 and in float32.
+      return bytes.fill(0xff, dataStart + 8 * 1000, dataStart + 8 * 1001);
     }),
   },
 ];

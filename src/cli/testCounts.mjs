@@ -1,4 +1,4 @@
-// Counts test cases in the JSON reports of vitest and Playwright.
+// Counts test cases in the reports of vitest and Playwright (JSON) and of pytest (JUnit XML). Plain JavaScript without dependencies.
 import { existsSync, readFileSync } from 'node:fs';
 
 /**
@@ -36,4 +36,18 @@ export function playwrightCounts(file) {
   if (!report) return { passed: 0, failed: 0, skipped: 0 };
   const { expected, unexpected, flaky, skipped } = report.stats;
   return { passed: expected, failed: unexpected + flaky + report.errors.length, skipped };
+}
+
+/**
+ * Counts of a pytest report (`--junitxml`). A case of its own stands there for every file that could not be imported; it counts as a failure.
+ * @param {string} file
+ * @returns {TestCounts}
+ */
+export function pytestCounts(file) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  if (!existsSync(file)) return counts;
+  // Text and attributes have their < escaped, so what looks like a tag is one.
+  const cases = readFileSync(file, 'utf8').split(/<testcase\s/).slice(1);
+  for (const content of cases) counts[/<(failure|error)\s/.test(content) ? 'failed' : /<skipped\s/.test(content) ? 'skipped' : 'passed']++;
+  return counts;
 }

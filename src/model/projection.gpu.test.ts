@@ -4,11 +4,13 @@ import { expect, it } from 'vitest';
 import { MLP_PROJECTIONS, layerWeight, mlpShape, modelWeights, type ModelConfig } from '../config/modelConfig.ts';
 import { decodeFloat16, encodeFloat16 } from '../formats/float16.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
+import { openPack } from '../pack/openPack.ts';
 import { numElements } from '../core/tensor.ts';
 import { readFloats } from '../gpu/readback.ts';
 import { expertCoefficients, projectionForward } from '../reference/projection.ts';
 import { expectClose } from '../testing/allclose.ts';
 import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
+import { buildTinyPack } from '../testing/tinyPack.ts';
 import { createParameterTable, hostTensors } from './parameters.ts';
 import { Projector } from './projection.ts';
 
@@ -62,6 +64,40 @@ it('projects every MLP matrix within 1e-5 of float64, streamed and resident, and
           ? projectionForward(expertCoefficients(vector, floats.get(name.replace(/weight$/, 'M'))!, NETWORK), T, { h: NETWORK.h, size: data.length })
           : floats.get(name)!;
         expectClose(name, data, expected, 1e-5);
+      }
+    }
+    projector.destroy();
+  });
+  gpu.buffers.destroy(arena.buffer);
+});
+
+it('projects a pack whose slices are in 8 bits within 1e-5 of float64, streamed and resident', async () => {
+  const gpu = await testGpu();
+  const { pn, model, projectedNetwork: network } = await openPack({ kind: 'files', files: await buildTinyPack({ sliceBits: 8 }) });
+  const table = createParameterTable(model);
+  const arena = gpu.buffers.createFloats('test.arena', table.length);
+  await withoutGpuErrors(gpu, async () => {
+    // Room for two of the three slices as the GPU holds them, in float32: two runs.
+    const projector = await Projector.create(gpu, model, network, table, pn, { stagingBytes: 2 * 4 * 24 * 16 });
+    const vector = projector.expertVector(2);
+    for (const resident of [false, true]) {
+      // In the file a number takes a byte, on the GPU four.
+      expect(projector.sliceBytesTotal).toBe(3 * model.numHiddenLayers * network.h * 24 * 16);
+      if (resident) expect(await projector.keepResident(4 * projector.sliceBytesTotal - 1)).toBe(false);
+      if (resident) expect(await projector.keepResident(4 * projector.sliceBytesTotal)).toBe(true);
+      expect(await projector.project(vector, arena)).toBe(resident ? 0 : projector.sliceBytesTotal);
+      const weights = hostTensors(table, await readFloats(gpu, arena));
+      for (let layer = 0; layer < model.numHiddenLayers; layer++) {
+        for (const projection of MLP_PROJECTIONS) {
+          const prefix = layerWeight(layer, `mlp.${projection}`);
+          const numbers = new Int8Array((await pn.readBytes(`${prefix}.T`)).buffer);
+          const scales = await pn.readFloats(`${prefix}.T_scale`);
+          const [, columns] = mlpShape(model, projection);
+          const T = Float64Array.from(numbers, (value, i) => value * scales[Math.floor(i / columns)]);
+          const { data } = weights.get(`${prefix}.weight`)!;
+          const coefficients = expertCoefficients(vector, await pn.readFloats(`${prefix}.M`), network);
+          expectClose(`${prefix}.weight`, data, projectionForward(coefficients, T, { h: network.h, size: data.length }), 1e-5);
+        }
       }
     }
     projector.destroy();

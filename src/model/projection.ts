@@ -7,6 +7,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { submitOps } from '../gpu/dispatch.ts';
 import { readFloats } from '../gpu/readback.ts';
 import { projectionBackward, projectionForward, projectionPartials } from '../kernels/projection.ts';
+import { dequantizeRows } from '../formats/quantized.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
 import { slotOf, type ParameterTable } from './parameters.ts';
 
@@ -24,9 +25,14 @@ export function coefficientsOf(vector: ArrayLike<number>, M: ArrayLike<number>, 
 interface ProjectedMatrix {
   readonly weightName: string;
   readonly sliceTensor: string;
+  /** What the GPU sees: T in 8 bits becomes float32 while it is read. */
   readonly dtype: 'F16' | 'F32';
+  /** [h, out], one scale per row, for T stored in 8 bits. */
+  readonly scales?: Float32Array;
   /** Elements of one slice. */
   readonly size: number;
+  /** Rows of one slice. */
+  readonly out: number;
   readonly M: Float32Array;
 }
 
@@ -64,8 +70,9 @@ export class Projector {
       for (const projection of MLP_PROJECTIONS) {
         const prefix = layerWeight(layer, `mlp.${projection}`);
         const [out, inner] = mlpShape(config, projection);
-        const dtype = file.tensors.get(`${prefix}.T`)?.dtype === 'F32' ? 'F32' : 'F16';
-        matrices.push({ weightName: `${prefix}.weight`, sliceTensor: `${prefix}.T`, dtype, size: out * inner, M: await file.readFloats(`${prefix}.M`) });
+        const scales = file.tensors.get(`${prefix}.T`)?.dtype === 'I8' ? await file.readFloats(`${prefix}.T_scale`) : undefined;
+        const dtype = file.tensors.get(`${prefix}.T`)?.dtype === 'F16' ? 'F16' : 'F32';
+        matrices.push({ weightName: `${prefix}.weight`, sliceTensor: `${prefix}.T`, dtype, scales, size: out * inner, out, M: await file.readFloats(`${prefix}.M`) });
       }
     }
     const projected = new Set(matrices.map(({ weightName }) => weightName));
@@ -90,7 +97,7 @@ export class Projector {
 
   /** Bytes of all slices in the file. */
   get sliceBytesTotal(): number {
-    return this.matrices.reduce((sum, matrix) => sum + sliceBytes(matrix) * this.network.h, 0);
+    return this.matrices.reduce((sum, matrix) => sum + storedBytes(matrix) * this.network.h, 0);
   }
 
   /** Expert i's vector [m]. */
@@ -149,7 +156,7 @@ export class Projector {
 
   /** Keeps every run of slices on the GPU if all together take at most `maxBytes`; otherwise they go on being streamed. */
   async keepResident(maxBytes: number): Promise<boolean> {
-    if (this.sliceBytesTotal > maxBytes) return false;
+    if (this.matrices.reduce((sum, matrix) => sum + sliceBytes(matrix) * this.network.h, 0) > maxBytes) return false;
     for (const matrix of this.matrices) {
       for (const run of this.runsOf(matrix)) {
         const bytes = await this.readSlices(run);
@@ -184,12 +191,16 @@ export class Projector {
     const bytes = await this.readSlices(run);
     const words = asWords(bytes);
     this.gpu.device.queue.writeBuffer(this.staging.buffer, 0, words);
-    return { slices: { ...this.staging, size: words.byteLength }, bytes: bytes.byteLength };
+    return { slices: { ...this.staging, size: words.byteLength }, bytes: run.numSlices * storedBytes(run.matrix) };
   }
 
-  private readSlices({ matrix, firstSlice, numSlices }: SliceRun): Promise<Uint8Array> {
-    const bytes = sliceBytes(matrix);
-    return this.file.readBytes(matrix.sliceTensor, firstSlice * bytes, (firstSlice + numSlices) * bytes);
+  /** The bytes the GPU gets. */
+  private async readSlices({ matrix, firstSlice, numSlices }: SliceRun): Promise<Uint8Array> {
+    const { sliceTensor, scales, out } = matrix;
+    const stored = storedBytes(matrix);
+    const bytes = await this.file.readBytes(sliceTensor, firstSlice * stored, (firstSlice + numSlices) * stored);
+    if (!scales) return bytes;
+    return new Uint8Array(dequantizeRows(new Int8Array(bytes.buffer), scales.subarray(firstSlice * out, (firstSlice + numSlices) * out)).buffer);
   }
 
   private matrixView(arena: BufferView, { weightName, size }: ProjectedMatrix): BufferView {
@@ -197,7 +208,9 @@ export class Projector {
   }
 }
 
+/** Bytes of one slice on the GPU, and in the file. */
 const sliceBytes = ({ size, dtype }: ProjectedMatrix): number => size * (dtype === 'F16' ? 2 : 4);
+const storedBytes = (matrix: ProjectedMatrix): number => (matrix.scales ? matrix.size : sliceBytes(matrix));
 const runKey = ({ matrix, firstSlice }: SliceRun): string => `${matrix.sliceTensor}.${firstSlice}`;
 
 /** The bytes as 32-bit words, padded to a whole word. */

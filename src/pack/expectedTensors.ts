@@ -10,6 +10,7 @@ export interface ExpectedTensor {
 
 const MATRIX_DTYPES = ['F16', 'F32'];
 const SMALL_DTYPES = ['F32'];
+const SLICE_DTYPES = [...MATRIX_DTYPES, 'I8'];
 
 export const EXPERT_VECTORS = 'projected_network.E';
 
@@ -18,15 +19,21 @@ export function expectedSmallModel(model: ModelConfig): Map<string, ExpectedTens
   return new Map(modelWeights(model).map(({ name, shape, decays }) => [name, { shape, dtypes: decays ? MATRIX_DTYPES : SMALL_DTYPES }]));
 }
 
-/** The projected network: E [k, m], the shared weights, and M [m, h] and T [h, out, in] in place of every MLP matrix. */
-export function expectedProjectedNetwork(model: ModelConfig, { h, k, m }: ProjectedNetworkConfig): Map<string, ExpectedTensor> {
+/**
+ * The projected network: E [k, m], the shared weights, and M [m, h] and T [h, out, in] in place of every MLP matrix. T that was `found` in 8 bits (I8) must come with
+ * T_scale [h, out], one scale per row.
+ */
+export function expectedProjectedNetwork(model: ModelConfig, { h, k, m }: ProjectedNetworkConfig, found: ReadonlyMap<string, StoredTensor>): Map<string, ExpectedTensor> {
   const expected = expectedSmallModel(model);
   expected.set(EXPERT_VECTORS, { shape: [k, m], dtypes: SMALL_DTYPES });
   for (let layer = 0; layer < model.numHiddenLayers; layer++) {
     for (const projection of MLP_PROJECTIONS) {
       expected.delete(layerWeight(layer, `mlp.${projection}.weight`));
       expected.set(layerWeight(layer, `mlp.${projection}.M`), { shape: [m, h], dtypes: SMALL_DTYPES });
-      expected.set(layerWeight(layer, `mlp.${projection}.T`), { shape: [h, ...mlpShape(model, projection)], dtypes: MATRIX_DTYPES });
+      const slices = layerWeight(layer, `mlp.${projection}.T`);
+      const [out, inner] = mlpShape(model, projection);
+      expected.set(slices, { shape: [h, out, inner], dtypes: SLICE_DTYPES });
+      if (found.get(slices)?.dtype === 'I8') expected.set(`${slices}_scale`, { shape: [h, out], dtypes: SMALL_DTYPES });
     }
   }
   return expected;

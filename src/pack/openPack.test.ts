@@ -1,9 +1,17 @@
 // Opening packs in Node, from files as a dropped folder gives them: the good one, and every way to be bad, each with one sentence.
+import { createHash } from 'node:crypto';
 import { readFile, readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { formatCount, formatPerplexity } from '../core/format.ts';
 import { buildTinyPack, type TinyPackOptions, type TinyTensor } from '../testing/tinyPack.ts';
 import { openPack, type PackProgress } from './openPack.ts';
+
+/** Paths of all files of a folder, relative to it. */
+async function filesBelow(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)).replaceAll(sep, '/'));
+}
 
 const openTiny = async (options: TinyPackOptions = {}) => openPack({ kind: 'files', files: await buildTinyPack(options) });
 
@@ -47,13 +55,37 @@ describe('openPack', () => {
     expect(progress.every(({ bytesLoaded }, i) => i === 0 || bytesLoaded >= progress[i - 1].bytesLoaded)).toBe(true);
   });
 
+  it('opens slices in 8 bits with a scale per row', async () => {
+    const pack = await openTiny({ sliceBits: 8 });
+    expect(pack.pn.tensors.get('model.layers.1.mlp.down_proj.T')).toMatchObject({ dtype: 'I8', shape: [3, 16, 24] });
+    expect(pack.pn.tensors.get('model.layers.1.mlp.down_proj.T_scale')).toMatchObject({ dtype: 'F32', shape: [3, 16] });
+  });
+
+  it('leaves the optional files alone, whatever their names', async () => {
+    const entry = { bytes: 5, sha256: 'a'.repeat(64) };
+    const files = await buildTinyPack();
+    const manifest = JSON.parse(await files.find(({ path }) => path === 'tiny/pack.json')!.file.text()) as { files: Record<string, { bytes: number; sha256: string }> };
+    const optional = ['README.md', 'reservoir.bin', 'mix/0.safetensors', 'llm/config.json', 'llm/model.safetensors', 'notes/from/2031.txt'];
+    for (const name of optional) manifest.files[name] = entry;
+    // None of them is there, and opening one would fail its hash.
+    const pack = await openPack({ kind: 'files', files: files.map(({ path, file }) => (path === 'tiny/pack.json' ? { path, file: new Blob([JSON.stringify(manifest)]) } : { path, file })) });
+    expect([...pack.manifest.files.keys()]).toEqual(expect.arrayContaining(optional));
+    expect(pack.bytes).toBe(Object.entries(manifest.files).reduce((sum, [name, { bytes }]) => sum + (optional.includes(name) ? 0 : bytes), 0));
+  });
+
   it('opens the bundled nano pack', async () => {
     const folder = join(import.meta.dirname, '../../public/packs/nano');
-    const files = await Promise.all((await readdir(folder)).map(async (name) => ({ path: `/nano/${name}`, file: new Blob([new Uint8Array(await readFile(join(folder, name)))]) })));
-    const pack = await openPack({ kind: 'files', files });
+    const contents = new Map(await Promise.all((await filesBelow(folder)).map(async (name) => [name, new Uint8Array(await readFile(join(folder, name)))] as const)));
+    const pack = await openPack({ kind: 'files', files: [...contents].map(([name, bytes]) => ({ path: `/nano/${name}`, file: new Blob([bytes]) })) });
     expect(pack).toMatchObject({ name: 'nano', projectedNetwork: { h: 8, k: 16, m: 16 }, centroids: { k: 16, dimension: 64 } });
     expect(pack.clusters.reduce((sum, { genericShare }) => sum + genericShare, 0)).toBeCloseTo(1, 6);
-    expect(pack.provenance).toMatch(/^Pretrained on 11\.47M tokens from .*43\.91, against 49\.91/);
+    const { provenance } = JSON.parse(new TextDecoder().decode(contents.get('pack.json'))) as { provenance: { trained_tokens: number; generic_validation_perplexity: { slm: number; pn: number } } };
+    const { slm, pn } = provenance.generic_validation_perplexity;
+    expect(pack.provenance).toContain(`Pretrained on ${formatCount(provenance.trained_tokens)} tokens from `);
+    expect(pack.provenance).toContain(`${formatPerplexity(pn)}, against ${formatPerplexity(slm)} for the plain small model.`);
+    // The files that are fetched only when asked for are here too, and nothing else is.
+    const found = Object.fromEntries([...contents].map(([name, bytes]) => [name, { bytes: bytes.length, sha256: createHash('sha256').update(bytes).digest('hex') }]));
+    expect({ ...Object.fromEntries(pack.manifest.files), 'pack.json': found['pack.json'] }).toEqual(found);
   });
 
   it('stops when cancelled', async () => {
@@ -108,6 +140,15 @@ describe('a hostile pack whose hashes are right', () => {
     expect(await sentenceFor(editTensor('pn.safetensors', 'model.norm.weight', (tensor) => { tensor.dtype = 'F16'; tensor.bytes = tensor.bytes.slice(0, 32); }))).toBe('pn.safetensors: tensor model.norm.weight is stored as F16, where F32 is expected.');
     expect(await sentenceFor(editTensor('pn.safetensors', name, (_tensor, tensors) => tensors.delete(name)))).toContain(`pn.safetensors has no tensor ${name}`);
     expect(await sentenceFor(editTensor('slm.safetensors', name, (tensor, tensors) => tensors.set('lm_head.weight', tensor)))).toContain('slm.safetensors holds a tensor lm_head.weight');
+  });
+
+  it('with slices in 8 bits whose scales are missing, misshapen or not finite, or with scales for no slices', async () => {
+    const slices = 'model.layers.1.mlp.up_proj.T';
+    const withScales = (edit: (scales: TinyTensor, tensors: Map<string, TinyTensor>) => void): TinyPackOptions => ({ sliceBits: 8, ...editTensor('pn.safetensors', `${slices}_scale`, edit) });
+    expect(await sentenceFor(withScales((_scales, tensors) => tensors.delete(`${slices}_scale`)))).toBe(`pn.safetensors has no tensor ${slices}_scale, which the pack's config.json asks for.`);
+    expect(await sentenceFor(withScales((scales) => { scales.shape = [24, 3]; }))).toContain(`tensor ${slices}_scale has shape [24, 3], but the pack's config.json asks for [3, 24]`);
+    expect(await sentenceFor(withScales((scales) => setFloat(scales, 5, NaN)))).toContain(`tensor ${slices}_scale holds a value that is NaN or infinite (element 5)`);
+    expect(await sentenceFor(editTensor('pn.safetensors', 'projected_network.E', (vectors, tensors) => tensors.set(`${slices}_scale`, vectors)))).toContain(`pn.safetensors holds a tensor ${slices}_scale`);
   });
 
   it.each<[string, Record<string, unknown>, string]>([

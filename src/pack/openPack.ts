@@ -151,14 +151,14 @@ async function readContents(obtain: (name: RequiredFile) => Promise<Blob>, signa
   const tokenizer = readTokenizerFiles(await text('tokenizer.json'), await text('tokenizer_config.json'), model.vocabSize);
   const clusters = await readPackClusters(await text('clusters.json'), await obtain('clusters.safetensors'), projectedNetwork.k);
   const encoder = await obtain('encoder.onnx');
-  const weights = async (name: RequiredFile, expected: ReadonlyMap<string, ExpectedTensor>): Promise<TensorFile> => {
+  const weights = async (name: RequiredFile, expectedIn: (found: TensorFile['tensors']) => ReadonlyMap<string, ExpectedTensor>): Promise<TensorFile> => {
     const file = await openTensorFile(await obtain(name), name);
-    requireTensors(name, file.tensors, expected);
+    requireTensors(name, file.tensors, expectedIn(file.tensors));
     await requireFiniteTensors(file, signal);
     return file;
   };
-  const slm = await weights('slm.safetensors', expectedSmallModel(model));
-  const pn = await weights('pn.safetensors', expectedProjectedNetwork(model, projectedNetwork));
+  const slm = await weights('slm.safetensors', () => expectedSmallModel(model));
+  const pn = await weights('pn.safetensors', (found) => expectedProjectedNetwork(model, projectedNetwork, found));
   const readEncoder = async (): Promise<Uint8Array<ArrayBuffer>> => new Uint8Array(await encoder.arrayBuffer());
   return { model, projectedNetwork, ...tokenizer, ...clusters, slm, pn, readEncoder };
 }

@@ -1,4 +1,4 @@
-// The golden runs: ten AdamW steps of a small model as PyTorch computed them in float64 (pretrain/write_golden.py), stored as float32. Loads
+// The golden runs: ten AdamW steps of a small model as PyTorch computed them in float64 (pretrain/golden/write_golden.py), stored as float32. Loads
 // in Node and in the browser tests. Has its own reader, so that it does not trust the formats/ it helps to test.
 import type { HostTensor, HostTensors } from '../core/tensor.ts';
 import goldenDescription from './fixtures/golden/golden.json';
@@ -42,8 +42,8 @@ export async function loadGolden(name: GoldenName = 'golden'): Promise<Golden> {
   return parseGolden(await goldenBytes(name), name);
 }
 
-/** The bytes of the run's safetensors file. */
-export async function goldenBytes(name: GoldenName = 'golden'): Promise<ArrayBuffer> {
+/** The bytes of a run's safetensors file, or of the golden projection's (pretrain/golden/write_projection_golden.py). */
+export async function goldenBytes(name: GoldenName | 'projection' = 'golden'): Promise<ArrayBuffer> {
   const url = new URL(`./fixtures/golden/${name}.safetensors`, import.meta.url);
   if (url.protocol === 'file:') {
     const { readFile } = await import('node:fs/promises');

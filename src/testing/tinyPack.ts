@@ -15,6 +15,8 @@ export interface TinyPackOptions {
   /** Dimension of the centroids. */
   readonly embeddingSize?: number;
   readonly seed?: number;
+  /** 8 stores T as I8 with a scale per row. */
+  readonly sliceBits?: 8 | 16;
   /** Bytes of encoder.onnx; by default a few bytes that no runtime opens (opening a pack does not run it). The nano pack's fits with embeddingSize 64. */
   readonly encoder?: Blob;
   /** Merged over config.json, clusters.json and pack.json. */
@@ -30,7 +32,7 @@ export interface TinyPackOptions {
 }
 
 export interface TinyTensor {
-  dtype: 'F16' | 'F32';
+  dtype: 'F16' | 'F32' | 'I8';
   shape: number[];
   bytes: Uint8Array<ArrayBuffer>;
 }
@@ -42,7 +44,7 @@ export interface TinyPackFile {
 
 /** The pack's files, below the folder "tiny/" as a dropped folder gives them. The same options give the same bytes. */
 export async function buildTinyPack(options: TinyPackOptions = {}): Promise<TinyPackFile[]> {
-  const shape = { vocabSize: 264, hiddenSize: 16, intermediateSize: 24, numHiddenLayers: 2, numAttentionHeads: 2, maxPositionEmbeddings: 32, h: 3, k: 4, m: 5, embeddingSize: 6, seed: 1, ...options };
+  const shape = { vocabSize: 264, hiddenSize: 16, intermediateSize: 24, numHiddenLayers: 2, numAttentionHeads: 2, maxPositionEmbeddings: 32, h: 3, k: 4, m: 5, embeddingSize: 6, seed: 1, sliceBits: 16 as const, ...options };
   const random = createRandom(shape.seed);
   const files = new Map<string, Uint8Array<ArrayBuffer>>();
   const addJson = (name: string, value: unknown): void => void files.set(name, new TextEncoder().encode(JSON.stringify(value)));
@@ -118,7 +120,9 @@ function projectedNetwork(shape: Shape, random: Random): Map<string, TinyTensor>
   for (let layer = 0; layer < shape.numHiddenLayers; layer++) {
     for (const [name, out, inner] of mlpShapes(shape)) {
       tensors.set(`model.layers.${layer}.mlp.${name}.M`, floats([m, h], () => random.normal() / Math.sqrt(h)));
-      tensors.set(`model.layers.${layer}.mlp.${name}.T`, halves([h, out, inner], random));
+      const slices = `model.layers.${layer}.mlp.${name}.T`;
+      if (shape.sliceBits === 8) tensors.set(`${slices}_scale`, floats([h, out], () => (1 + random.integer(100)) / 50_000));
+      tensors.set(slices, shape.sliceBits === 8 ? wholeNumbers([h, out, inner], random) : halves([h, out, inner], random));
     }
   }
   return tensors;
@@ -134,6 +138,11 @@ function floats(shape: number[], value: (index: number) => number): TinyTensor {
 function halves(shape: number[], random: Random): TinyTensor {
   const bits = Uint16Array.from({ length: size(shape) }, () => (random.integer(2) << 15) | ((9 + random.integer(4)) << 10) | random.integer(1024));
   return { dtype: 'F16', shape, bytes: new Uint8Array(bits.buffer) };
+}
+
+/** From -127 to 127. */
+function wholeNumbers(shape: number[], random: Random): TinyTensor {
+  return { dtype: 'I8', shape, bytes: new Uint8Array(Int8Array.from({ length: size(shape) }, () => random.integer(255) - 127).buffer) };
 }
 
 function storeTensors(tensors: Map<string, TinyTensor>): Uint8Array<ArrayBuffer> {

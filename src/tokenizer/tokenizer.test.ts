@@ -11,6 +11,8 @@ const PACK = resolve(import.meta.dirname, '../../public/packs/nano');
 const CORPUS = resolve(import.meta.dirname, '../../../shared/corpus');
 const tokenizerJson = JSON.parse(readFileSync(`${PACK}/tokenizer.json`, 'utf8'));
 const tokenizerConfig = JSON.parse(readFileSync(`${PACK}/tokenizer_config.json`, 'utf8'));
+/** What the model of the pack has rows for. */
+const VOCAB_SIZE: number = JSON.parse(readFileSync(`${PACK}/config.json`, 'utf8')).vocab_size;
 const tokenizer = createTokenizer(tokenizerJson, tokenizerConfig);
 /** The library as it comes, special tokens included. */
 const library = new Tokenizer(tokenizerJson, tokenizerConfig);
@@ -35,8 +37,8 @@ const VARIED: Record<string, string> = {
 
 describe('createTokenizer', () => {
   it('knows its vocabulary and its end of text', () => {
-    expect(tokenizer.vocabSize).toBe(4096);
-    expect(tokenizer.endOfText).toBe(0);
+    expect(tokenizer.vocabSize).toBe(VOCAB_SIZE);
+    expect(tokenizer.endOfText).toBe(tokenizerJson.model.vocab[tokenizerConfig.eos_token]);
   });
 
   it.each(Object.keys(VARIED))('gives the library\'s ids for %s, cold and from the cache', (name) => {
@@ -94,12 +96,12 @@ describe('createTokenizer', () => {
 
   it('sends texts with a plain added token through the library', () => {
     const json = structuredClone(tokenizerJson);
-    json.added_tokens.push({ id: 4096, content: '    ', single_word: false, lstrip: false, rstrip: false, normalized: false, special: false });
+    json.added_tokens.push({ id: VOCAB_SIZE, content: '    ', single_word: false, lstrip: false, rstrip: false, normalized: false, special: false });
     const withIndent = createTokenizer(json, tokenizerConfig);
     const text = 'a\n    b';
-    expect(withIndent.vocabSize).toBe(4097);
+    expect(withIndent.vocabSize).toBe(VOCAB_SIZE + 1);
     expect(Array.from(withIndent.encode(text))).toEqual(new Tokenizer(json, tokenizerConfig).encode(text, { add_special_tokens: false }).ids);
-    expect(Array.from(withIndent.encode(text))).toContain(4096);
+    expect(Array.from(withIndent.encode(text))).toContain(VOCAB_SIZE);
     expect(withIndent.decode(withIndent.encode(text))).toBe(text);
   });
 

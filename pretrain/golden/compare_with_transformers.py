@@ -1,32 +1,33 @@
-"""Holds reference_model.py against Hugging Face's LlamaForCausalLM: same random weights, same tokens, logits and every gradient in
-float32. Needs the transformers package; run it when reference_model.py changes.
+"""Holds the trainer's Llama against Hugging Face's LlamaForCausalLM: same random weights, same tokens, logits and every gradient in
+float32. Needs the transformers package; run it when model/llama.py changes.
 
-    python3 pretrain/compare_with_transformers.py
+    python3 -m pretrain.golden.compare_with_transformers
 """
+from __future__ import annotations
+
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from reference_model import ReferenceModel, mean_loss
-from write_golden import RUNS, GoldenRun, batches, initial_model
+from .write_golden import RUNS, GoldenRun, batches, initial_model, mean_loss
 
 TOLERANCE = 1e-5
 """Of the tensor's largest value: float32 sums in another order."""
 
 
 def hugging_face_model(run: GoldenRun) -> LlamaForCausalLM:
-    config = run.config
+    shape = run.shape
     return LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=config.vocab_size,
-            hidden_size=config.hidden_size,
-            intermediate_size=config.intermediate_size,
-            num_hidden_layers=config.num_hidden_layers,
-            num_attention_heads=config.num_attention_heads,
-            num_key_value_heads=config.num_attention_heads,
-            head_dim=config.head_dim,
-            max_position_embeddings=config.max_position_embeddings,
-            rms_norm_eps=config.rms_norm_eps,
-            rope_theta=config.rope_theta,
+            vocab_size=run.vocab_size,
+            hidden_size=shape.hidden_size,
+            intermediate_size=shape.intermediate_size,
+            num_hidden_layers=shape.num_hidden_layers,
+            num_attention_heads=shape.num_attention_heads,
+            num_key_value_heads=shape.num_attention_heads,
+            head_dim=shape.head_dim,
+            max_position_embeddings=run.max_positions,
+            rms_norm_eps=shape.rms_norm_eps,
+            rope_theta=shape.rope_theta,
             tie_word_embeddings=True,
         )
     )
@@ -38,7 +39,7 @@ def relative_error(actual: torch.Tensor, expected: torch.Tensor) -> float:
 
 def compare(run: GoldenRun) -> None:
     random = torch.Generator().manual_seed(run.seed)
-    ours: ReferenceModel = initial_model(run, random).float()
+    ours = initial_model(run, random).float()
     theirs = hugging_face_model(run)
     missing, unexpected = theirs.load_state_dict(ours.state_dict(), strict=False)
     assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)

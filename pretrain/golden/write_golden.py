@@ -1,21 +1,27 @@
 """Writes the golden runs that the studio's tests replay: initial weights, ten batches, step 1's logits and gradients, every step's loss
-and gradient norm, and the weights after ten AdamW steps. Computed in float64, tensors stored as float32.
+and gradient norm, and the weights after ten AdamW steps. The trainer's model, with the loss and the clipping written out; computed in
+float64, tensors stored as float32.
 
-    /usr/bin/python3 pretrain/write_golden.py
+    /usr/bin/python3 -m pretrain.golden.write_golden
 """
+from __future__ import annotations
+
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from reference_model import IGNORED_TARGET, ModelConfig, ReferenceModel, mean_loss
-from safetensors_file import write_safetensors
+from ..config import ModelShape
+from ..model.llama import Llama
+from ..model.loss import IGNORED_TARGET
+from ..pack.safetensors_file import write_safetensors
 
-FOLDER = Path(__file__).resolve().parent.parent / "src" / "testing" / "fixtures" / "golden"
+FOLDER = Path(__file__).resolve().parents[2] / "src" / "testing" / "fixtures" / "golden"
 NUM_STEPS = 10
 OPTIMIZER = {"learningRate": 1e-3, "beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8, "weightDecay": 0.1}
 
@@ -23,7 +29,9 @@ OPTIMIZER = {"learningRate": 1e-3, "beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8,
 @dataclass(frozen=True)
 class GoldenRun:
     name: str
-    config: ModelConfig
+    shape: ModelShape
+    vocab_size: int
+    max_positions: int
     B: int
     T: int
     seed: int
@@ -36,7 +44,9 @@ RUNS = [
     # Sizes that are no multiple of any workgroup or tile; every step is clipped.
     GoldenRun(
         "golden",
-        ModelConfig(101, 24, 40, 2, 3, 8, 16, 1e-5, 10000.0),
+        ModelShape(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=3),
+        vocab_size=101,
+        max_positions=16,
         B=3,
         T=13,
         seed=1,
@@ -46,7 +56,9 @@ RUNS = [
     # The bundled pack's head size; some steps are clipped and some are not.
     GoldenRun(
         "golden-head32",
-        ModelConfig(67, 32, 52, 1, 1, 32, 16, 1e-5, 10000.0),
+        ModelShape(hidden_size=32, intermediate_size=52, num_hidden_layers=1, num_attention_heads=1),
+        vocab_size=67,
+        max_positions=16,
         B=2,
         T=11,
         seed=2,
@@ -56,14 +68,24 @@ RUNS = [
 ]
 
 
-def camel_case(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(part.capitalize() for part in rest)
+def studio_config(shape: ModelShape, vocab_size: int, max_positions: int) -> dict[str, int | float]:
+    """A model as the studio's ModelConfig names it."""
+    return {
+        "vocabSize": vocab_size,
+        "hiddenSize": shape.hidden_size,
+        "intermediateSize": shape.intermediate_size,
+        "numHiddenLayers": shape.num_hidden_layers,
+        "numAttentionHeads": shape.num_attention_heads,
+        "headDim": shape.head_dim,
+        "maxPositionEmbeddings": max_positions,
+        "rmsNormEps": shape.rms_norm_eps,
+        "ropeTheta": shape.rope_theta,
+    }
 
 
-def initial_model(run: GoldenRun, random: torch.Generator) -> ReferenceModel:
+def initial_model(run: GoldenRun, random: torch.Generator) -> Llama:
     """Random weights that are exact in float32; norms near but not at 1, so that a dropped norm weight shows."""
-    model = ReferenceModel(run.config).double()
+    model = Llama(run.shape, run.vocab_size).double()
     with torch.no_grad():
         for weight in model.parameters():
             values = torch.randn(weight.shape, generator=random, dtype=torch.float64)
@@ -75,19 +97,25 @@ def initial_model(run: GoldenRun, random: torch.Generator) -> ReferenceModel:
 def batches(run: GoldenRun, random: torch.Generator) -> tuple[Tensor, Tensor]:
     """tokens, targets [steps, B, T]: a noisy walk over the vocabulary, so that there is something to learn."""
     noise = torch.randint(0, 3, (NUM_STEPS, run.B, run.T + 1), generator=random)
-    start = torch.randint(0, run.config.vocab_size, (NUM_STEPS, run.B, 1), generator=random)
-    walk = (start + torch.cumsum(noise, dim=-1)) % run.config.vocab_size
+    start = torch.randint(0, run.vocab_size, (NUM_STEPS, run.B, 1), generator=random)
+    walk = (start + torch.cumsum(noise, dim=-1)) % run.vocab_size
     tokens, targets = walk[..., :-1].contiguous(), walk[..., 1:].clone()
     for index in run.ignored:
         targets[index] = IGNORED_TARGET
     return tokens, targets
 
 
+def mean_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean negative log-likelihood in nats over the targets [B, T] that are not ignored. logits [B, T, V]."""
+    return functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED_TARGET)
+
+
 def as_float32(tensor: Tensor) -> np.ndarray:
     return tensor.detach().float().numpy()
 
 
-def write_run(run: GoldenRun) -> None:
+def write_run(run: GoldenRun, folder: Path) -> None:
+    """Writes NAME.safetensors and NAME.json into `folder`."""
     random = torch.Generator().manual_seed(run.seed)
     model = initial_model(run, random)
     tokens, targets = batches(run, random)
@@ -124,11 +152,10 @@ def write_run(run: GoldenRun) -> None:
         optimizer.step()
     stored |= {f"final/{name}": as_float32(weight).copy() for name, weight in parameters.items()}
 
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    path = FOLDER / f"{run.name}.safetensors"
+    path = folder / f"{run.name}.safetensors"
     write_safetensors(path, stored)
     description = {
-        "config": {camel_case(key): value for key, value in asdict(run.config).items()},
+        "config": studio_config(run.shape, run.vocab_size, run.max_positions),
         "optimizer": {**OPTIMIZER, "clipNorm": run.clip_norm},
         "B": run.B,
         "T": run.T,
@@ -144,4 +171,4 @@ def write_run(run: GoldenRun) -> None:
 
 if __name__ == "__main__":
     for run in RUNS:
-        write_run(run)
+        write_run(run, FOLDER)

@@ -1,0 +1,22 @@
+"""The train stage: every run of the wanted systems, finished ones left alone, a broken-off one continued."""
+from __future__ import annotations
+
+from ..config import RunConfig
+from ..progress import Progress
+from .distributed import join_world
+from .loop import Trainer
+from .systems import training_runs
+
+
+def run_train(config: RunConfig, systems: list[str], names: list[str] | None = None) -> None:
+    """Trains `systems` (config.SYSTEMS), or of them only the runs called `names`."""
+    world = join_world()
+    progress = Progress("train", 0, "runs", quiet=not world.is_first)
+    for run in training_runs(config, systems):
+        if names and run.name not in names:
+            continue
+        trainer = Trainer(config, run, world)
+        if trainer.is_done:
+            progress.say(f"{run.name} is done already")
+            continue
+        trainer.train()
