@@ -30,7 +30,7 @@ class TokenStoreWriter:
 
     def __init__(self, folder: Path, sources: list[str], eos_id: int, vocab_size: int) -> None:
         if len(sources) > MAX_SOURCES:
-            raise CorpusError(f"{folder}: {len(sources)} sources are more than {MAX_SOURCES}; put files of one kind into one sub-folder.")
+            raise CorpusError(f"{folder}: {len(sources)} sources, over {MAX_SOURCES}; use sub-folders.")
         folder.mkdir()
         self._folder, self._sources, self._eos_id, self._vocab_size = folder, sources, eos_id, vocab_size
         self._source_index = {name: index for index, name in enumerate(sources)}
@@ -83,7 +83,9 @@ class TokenStoreWriter:
 
 
 @contextmanager
-def writing_token_store(folder: Path, sources: list[str], eos_id: int, vocab_size: int, recipe: dict[str, Any]) -> Iterator[TokenStoreWriter]:
+def writing_token_store(
+    folder: Path, sources: list[str], eos_id: int, vocab_size: int, recipe: dict[str, Any]
+) -> Iterator[TokenStoreWriter]:
     """A writer whose documents appear at `folder`, all at once, when the block succeeds; nothing appears when it fails."""
     with atomic_path(folder) as partial:
         writer = TokenStoreWriter(partial, sources, eos_id, vocab_size)
@@ -128,7 +130,8 @@ class TokenStore:
             raise CorpusError(f"{folder}: no finished tokens here ({error}); run the tokenize stage.") from error
         count = store.num_documents
         per_document = (store.document_bytes, store.document_source, store.document_held_out)
-        if any(len(values) != count for values in per_document) or store.documents[-1] != len(store.tokens) or summary.get("documents") != count:
+        fit = all(len(values) == count for values in per_document) and summary.get("documents") == count
+        if not fit or store.documents[-1] != len(store.tokens):
             raise CorpusError(f"{folder}: its files are of different lengths; remove the folder and run the tokenize stage again.")
         return store
 

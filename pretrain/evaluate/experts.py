@@ -53,9 +53,11 @@ class FittedVector:
     """Loss of each step's batch before its update, nats per token."""
 
 
-def fit_vector(host: ModelHost, network: ProjectedLlama, start: Tensor, windows: TrainingWindows, steps: int = FITTED_STEPS) -> FittedVector:
-    """Adam on the m numbers of the vector alone, from `start`; `network`'s weights stay. The step size falls linearly, so that the last batches
-    average out instead of being chased. Leaves `host` holding some projection. Raises NotFiniteError."""
+def fit_vector(
+    host: ModelHost, network: ProjectedLlama, start: Tensor, windows: TrainingWindows, steps: int = FITTED_STEPS
+) -> FittedVector:
+    """Adam on the m numbers of the vector alone, from `start`; `network`'s weights stay. The step size falls linearly, so that the last
+    batches average out instead of being chased. Leaves `host` holding some projection. Raises NotFiniteError."""
     vector = start.detach().clone().requires_grad_(True)
     optimizer = torch.optim.Adam([vector], lr=FITTED_LEARNING_RATE, betas=FITTED_BETAS)
     curve: list[float] = []

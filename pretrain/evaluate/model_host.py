@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -65,6 +66,16 @@ class ModelHost:
         self.model = Llama(shape, vocab_size).to(device)
         self._hidden = maybe_compile(self.model.hidden, config.train.compile)
         self.training_dtype = choose_precision(config.train.precision, device)
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Compiles what the jobs will run, so that no job's seconds hold it."""
+        text = HeldOutText(np.zeros(1, dtype=np.int64), 1, 0)
+        self.load({name: torch.zeros_like(tensor) for name, tensor in self.model.state_dict().items()})
+        for tokens, targets in text.batches(self.sequences, self.length):
+            self.loss(tokens, targets).backward()
+        self.model.zero_grad(set_to_none=True)
+        self.held_out_loss(text)
 
     def load(self, weights: Weights) -> None:
         """Copies in place. Raises RuntimeError for missing, unexpected or misshapen tensors."""

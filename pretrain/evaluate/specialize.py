@@ -12,8 +12,11 @@ from torch import Tensor
 
 from ..model.flops import projection_flops
 from ..model.initialization import initialize
+from ..training.loop import device_name
 from .distillation import distillation_loss
-from .experts import BEST_FINE_TUNED, BEST_PRETRAINED, FITTED, FITTED_STEPS, MIXTURE, MOST_FREQUENT, fit_vector, lowest_loss, mixture_vector, most_frequent_cluster
+from .experts import (
+    BEST_FINE_TUNED, BEST_PRETRAINED, FITTED, FITTED_STEPS, MIXTURE, MOST_FREQUENT, fit_vector, lowest_loss, mixture_vector, most_frequent_cluster,
+)
 from .fine_tune import BatchLoss, FineTuned, fine_tune
 from .jobs import DISTILLED, IS, LLM, MIX, NOPT, PN, Job
 from .model_host import HeldOutLoss, ModelHost, NotFiniteError, Weights
@@ -61,8 +64,8 @@ def _figures(bench: Workbench, job: Job, report: Report) -> Record:
         "steps": tuned.steps, "fine_tuning_tokens": tuned.tokens, "training_text_tokens": text.training_tokens,
         "test_tokens": after.tokens, "test_bytes": after.num_bytes,
         "generic": dataclasses.asdict(generic), "specialization": dataclasses.asdict(paid),
-        "precision": str(host.training_dtype).removeprefix("torch."), "device": str(bench.device), "threads": torch.get_num_threads(),
-        "torch": torch.__version__, **specialized.notes,
+        "precision": str(host.training_dtype).removeprefix("torch."), "device": device_name(bench.device),
+        "threads": torch.get_num_threads(), "torch": torch.__version__, **specialized.notes,
     }
 
 
@@ -123,8 +126,9 @@ def _distilled(bench: Workbench, job: Job, report: Report) -> Specialized:
         with torch.no_grad():
             teacher_hidden = large.hidden(tokens)
         targets = targets.flatten().to(small.device)
+        heads = small.model.head_weight, large.model.head_weight
         weight = bench.config.fine_tune.distillation_weight
-        return distillation_loss(small.hidden(tokens), small.model.head_weight, targets, teacher_hidden, large.model.head_weight, weight, small.training_dtype)
+        return distillation_loss(small.hidden(tokens), heads[0], targets, teacher_hidden, heads[1], weight, small.training_dtype)
 
     teaching = bench.training_flops(large.shape) / 3
     start = read_weights(bench.config, "slm")
@@ -137,7 +141,7 @@ def _expert(bench: Workbench, job: Job, report: Report) -> Specialized:
     if job.strategy == BEST_FINE_TUNED:
         return _best_fine_tuned(bench, job, report)
     started = time.perf_counter()
-    counts = bench.histograms[job.domain]
+    counts = bench.histogram(job.domain)
     if job.strategy == MOST_FREQUENT:
         expert = most_frequent_cluster(counts)
         start, notes, choosing = _expert_weights(bench, job.system, expert), {"expert": expert}, Cost()
@@ -150,8 +154,8 @@ def _expert(bench: Workbench, job: Job, report: Report) -> Specialized:
             fitted = fit_vector(bench.small, bench.network, vector, bench.windows(job.domain, job.seed))
             vector, notes["fitting_curve"] = fitted.vector, fitted.curve
             tokens = FITTED_STEPS * bench.small.sequences * bench.small.length
-            flops = tokens * bench.training_flops(bench.config.small) + FITTED_STEPS * projection_flops(bench.config.small, bench.config.projected_network)
-            choosing = Cost(tokens, flops, time.perf_counter() - started)
+            projecting = FITTED_STEPS * projection_flops(bench.config.small, bench.config.projected_network)
+            choosing = Cost(tokens, tokens * bench.training_flops(bench.config.small) + projecting, time.perf_counter() - started)
         elif job.strategy != MIXTURE:
             raise ValueError(f"{job.system} has no strategy called {job.strategy}")
         notes["vector"] = vector.tolist()

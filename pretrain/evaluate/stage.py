@@ -15,7 +15,7 @@ from ..progress import Progress
 from .experts import BEST_FINE_TUNED
 from .jobs import DEFAULT_STRATEGIES, DISTILLED, LLM, SYSTEMS, Job, named, ordered_jobs
 from .pretrained import domain_names, fingerprint, missing_runs
-from .results import Results
+from .results import Record, Results
 from .specialize import run_job
 from .tables import RESULTS_FILE, write_results
 from .teachers import discard_teacher
@@ -39,7 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--systems", type=words, default=[], help=f"of {', '.join(SYSTEMS)}; default all")
     parser.add_argument("--domains", type=words, default=[], help="default: fine_tune.domains, or all")
     parser.add_argument("--seeds", type=lambda text: [int(word) for word in words(text)], default=[], help="default: fine_tune.seeds")
-    parser.add_argument("--strategies", type=words, default=[], help=f"ways to choose an expert; default {', '.join(DEFAULT_STRATEGIES)}; also {BEST_FINE_TUNED}")
+    strategies = f"ways to choose an expert; default {', '.join(DEFAULT_STRATEGIES)}; also {BEST_FINE_TUNED}"
+    parser.add_argument("--strategies", type=words, default=[], help=strategies)
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each; 1: one process with all threads")
 
 
@@ -76,6 +77,8 @@ def runnable_jobs(config: RunConfig, options: EvaluateOptions) -> list[Job]:
 def work_through(config: RunConfig, jobs: list[Job], quiet: bool = False) -> None:
     """Runs the jobs that have no result yet and that no other process is running."""
     results = Results(config.work / "evaluation")
+    # The train stage of the same process may have allowed TF32; figures are float32.
+    torch.backends.cuda.matmul.allow_tf32 = False
     bench = Workbench(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     keys = {job: (job.key, fingerprint(config, job.system, job.domain)) for job in jobs}
 
@@ -93,15 +96,21 @@ def work_through(config: RunConfig, jobs: list[Job], quiet: bool = False) -> Non
             results.append(record)
         if job.system == DISTILLED:
             discard_teacher(config, job.domain, job.seed)
-        outcome = f"{record['before']['perplexity']:.2f} -> {record['after']['perplexity']:.2f}" if record["status"] == "ok" else record["error"]
-        progress.say(f"{job.key}: {outcome}")
+        progress.say(f"{job.key}: {outcome(record)}")
         progress.advance(planned_done() - progress.done)
+
+
+def outcome(record: Record) -> str:
+    if record["status"] != "ok":
+        return str(record["error"])
+    return f"perplexity {record['before']['perplexity']:.2f} -> {record['after']['perplexity']:.2f}"
 
 
 def planned_gflop(config: RunConfig, job: Job) -> float:
     """What a job takes if it does not stop early, for the time left."""
     tokens = config.fine_tune.max_steps * config.fine_tune.batch_sequences * config.train.context
-    small, large = (training_flops_per_token(shape, config.tokenizer.vocab_size, config.train.context) for shape in (config.small, config.large))
+    vocab_size, context = config.tokenizer.vocab_size, config.train.context
+    small, large = (training_flops_per_token(shape, vocab_size, context) for shape in (config.small, config.large))
     per_token = large if job.system == LLM else small + large / 3 if job.system == DISTILLED else small
     return tokens * per_token * (config.clusters.k if job.strategy == BEST_FINE_TUNED else 1) / 1e9
 
@@ -121,7 +130,7 @@ def _in_processes(config: RunConfig, jobs: list[Job], workers: int) -> None:
         raise
     failed = [process.exitcode for process in processes if process.exitcode]
     if failed:
-        raise RuntimeError(f"{len(failed)} of {workers} evaluation processes ended with an error (exit code {failed[0]}); their messages are above.")
+        raise RuntimeError(f"{len(failed)} of {workers} evaluation processes failed (exit code {failed[0]}); their messages are above.")
 
 
 def _worker(config: RunConfig, jobs: list[Job]) -> None:

@@ -38,6 +38,10 @@ class Summary:
             else:
                 self.failed.append(record)
 
+    def all(self) -> list[Record]:
+        """Every result with figures."""
+        return [record for by_domain in self.records.values() for by_seed in by_domain.values() for record in by_seed.values()]
+
     @property
     def domains(self) -> list[str]:
         return sorted({domain for by_domain in self.records.values() for domain in by_domain})

@@ -4,7 +4,7 @@ from __future__ import annotations
 import math
 import statistics
 from pathlib import Path
-from typing import Sequence
+from typing import Callable, Sequence
 
 from ..config import RunConfig
 from ..files import write_atomically
@@ -56,8 +56,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def label(variant: Variant) -> str:
+    """Without the default strategy."""
     system, strategy = variant
     return system if strategy in ("", MOST_FREQUENT) else f"{system}, {strategy}"
+
+
+def full_label(variant: Variant) -> str:
+    return ", ".join(word for word in variant if word)
 
 
 def cell(figure: MeanOverSeeds | None, metric: str, usual_seeds: int) -> str:
@@ -71,7 +76,7 @@ def cell(figure: MeanOverSeeds | None, metric: str, usual_seeds: int) -> str:
     return text if figure.seeds == usual_seeds else f"{text} ({figure.seeds})"
 
 
-def macro_tables(summary: Summary, variants: Sequence[Variant]) -> list[str]:
+def macro_tables(summary: Summary, variants: Sequence[Variant], name: Callable[[Variant], str] = label) -> list[str]:
     """One table per set of domains that several variants have all of."""
     parts = []
     for domains, having in summary.common_domains(variants):
@@ -84,17 +89,17 @@ def macro_tables(summary: Summary, variants: Sequence[Variant]) -> list[str]:
             after = figures[1]
             change = f"{100 * (after.mean / baseline.mean - 1):+.1f}%" if after and baseline and variant != BASELINE else MISSING
             texts = [cell(figure, metric, most) for figure, metric in zip(figures, [metric for metric in DECIMALS for _ in range(2)])]
-            rows.append([label(variant), *texts[:2], change, *texts[2:]])
+            rows.append([name(variant), *texts[:2], change, *texts[2:]])
         parts.append(table(["system", "perplexity before", "after", "after, against SLM", "bits per byte before", "after"], rows))
     return parts or ["No two systems have results on the same domains yet."]
 
 
-def domain_table(summary: Summary, variants: Sequence[Variant], when: str, metric: str) -> str:
+def domain_table(summary: Summary, variants: Sequence[Variant], when: str, metric: str, name: Callable[[Variant], str] = label) -> str:
     rows = [
         [domain, *(cell(summary.in_domain(variant, domain, when, metric), metric, _most_seeds(summary)) for variant in variants)]
         for domain in summary.domains
     ]
-    return table(["domain", *map(label, variants)], rows)
+    return table(["domain", *map(name, variants)], rows)
 
 
 def cost_table(summary: Summary) -> list[str]:
@@ -104,11 +109,12 @@ def cost_table(summary: Summary) -> list[str]:
         if not records:
             rows.append([label(variant), *[MISSING] * 6])
             continue
-        rows.append([label(variant), *_cost_cells([record["generic"] for record in records]), *_cost_cells([record["specialization"] for record in records])])
+        generic, specialization = ([record[part] for record in records] for part in ("generic", "specialization"))
+        rows.append([label(variant), *_cost_cells(generic), *_cost_cells(specialization)])
     note = (
-        "Generic: pretraining that all domains share; SLM-d's is its own and the teacher's. Specialization: the mean over domains and seeds of all that is paid once the "
-        "domain is known: choosing the expert, fine-tuning with its validations until it stopped, SLM-d's teacher, SLM-is's pretraining; tests are not counted. Seconds are "
-        "those of the machine, threads and other load each job had."
+        "Generic: pretraining that all domains share; SLM-d's is its own and the teacher's. Specialization: the mean over domains and seeds of "
+        "all that is paid once the domain is known: choosing the expert, fine-tuning with its validations until it stopped, SLM-d's teacher, "
+        "SLM-is's pretraining; tests are not counted. Seconds are those of the machine, threads and other load each job had."
     )
     header = ["system", "generic: tokens", "TFLOP", "seconds", "specialization: tokens", "TFLOP", "seconds"]
     return ["### Cost", note, table(header, rows)]
@@ -117,15 +123,17 @@ def cost_table(summary: Summary) -> list[str]:
 def generic_table(config: RunConfig) -> list[str]:
     rows = [
         [
-            figures.system, f"{figures.parameters:,}", f"{figures.tokens:,}", MISSING if figures.perplexity is None else f"{figures.perplexity:.2f}",
+            figures.system, f"{figures.parameters:,}", f"{figures.tokens:,}",
+            MISSING if figures.perplexity is None else f"{figures.perplexity:.2f}",
             MISSING if figures.tokens_per_second is None else f"{figures.tokens_per_second:,.0f}",
         ]
         for figures in generic_figures(config)
     ]
     if not rows:
         return []
-    note = "Perplexity on held-out generic documents at the end of pretraining, every window through the expert of its own cluster (mixture, projected network)."
-    return ["### Generic text", note, table(["system", "parameters at pretraining", "training tokens", "perplexity", "tokens/s in training"], rows)]
+    note = "Perplexity on held-out generic documents at the end of pretraining; mixture and projected network: every window through its own cluster's expert."
+    header = ["system", "parameters at pretraining", "training tokens", "perplexity", "tokens/s in training"]
+    return ["### Generic text", note, table(header, rows)]
 
 
 def _cost_cells(costs: Sequence[Record]) -> list[str]:
@@ -148,13 +156,18 @@ def _setting(config: RunConfig, summary: Summary) -> str:
     fine_tune = config.fine_tune
     seeds = _most_seeds(summary)
     text = (
-        f"Fine-tuning: at most {fine_tune.tokens:,} tokens of each domain, {100 * fine_tune.validation_share:g}% of them for validation; AdamW, rate {fine_tune.learning_rate:g} "
-        f"({fine_tune.schedule}, {fine_tune.warmup_steps} steps of warm-up), {fine_tune.batch_sequences} sequences of {config.train.context} tokens a step, at most {fine_tune.max_steps} steps, "
-        f"validated every {fine_tune.evaluate_every_steps} (patience {fine_tune.patience}), the best weights tested. Every token of the test documents and each document's end is "
-        "predicted once; bits per byte are over the documents' UTF-8 bytes. Expert by the most frequent cluster of the domain's training part unless said otherwise."
+        f"Fine-tuning: at most {fine_tune.tokens:,} tokens of each domain, {100 * fine_tune.validation_share:g}% of them for validation; "
+        f"AdamW, rate {fine_tune.learning_rate:g} ({fine_tune.schedule}, warm-up steps: {fine_tune.warmup_steps}), {fine_tune.batch_sequences} "
+        f"sequences of {config.train.context} tokens a step, at most {fine_tune.max_steps} steps, validated every "
+        f"{fine_tune.evaluate_every_steps} (patience {fine_tune.patience}), the best weights tested. Every token of the test documents and each "
+        "document's end is predicted once; bits per byte are over the documents' UTF-8 bytes. Expert by the most frequent cluster of the "
+        "domain's training part unless said otherwise."
     )
     if seeds:
-        text += f" Mean ± standard deviation over {seeds} {'seed' if seeds == 1 else 'seeds'} of fine-tuning (fewer: in brackets); pretraining has one seed."
+        over = f"{seeds} {'seed' if seeds == 1 else 'seeds'}"
+        text += f" Mean ± standard deviation over {over} of fine-tuning (fewer: in brackets); pretraining has one seed."
+        machines = sorted({f"{record['precision']} on {record['device']} with PyTorch {record['torch']}" for record in summary.all()})
+        text += f" Fine-tuned in {'; '.join(machines)}; losses are measured in float32."
     return text
 
 
@@ -179,7 +192,10 @@ def _left_out(config: RunConfig) -> list[str]:
 
 
 def _failures(summary: Summary) -> list[str]:
-    lines = [f"- {label((r['system'], r['strategy']))} on {r['domain']}, seed {r['seed']}, has no figure: {r['error']}" for r in summary.failed]
+    lines = [
+        f"- {label((record['system'], record['strategy']))} on {record['domain']}, seed {record['seed']}, has no figure: {record['error']}"
+        for record in summary.failed
+    ]
     return ["\n".join(lines)] if lines else []
 
 
@@ -195,9 +211,9 @@ def _expert_tables(summary: Summary) -> list[str]:
     variants = [variant for variant in EXPERT_CHOICES if summary.covered(variant)]
     if not variants:
         return []
-    parts = ["### Choosing the expert", *macro_tables(summary, [BASELINE, *variants])]
+    parts = ["### Choosing the expert", *macro_tables(summary, [BASELINE, *variants], full_label)]
     for when in ("before", "after"):
-        parts += [f"Perplexity {when} fine-tuning:", domain_table(summary, variants, when, "perplexity")]
+        parts += [f"Perplexity {when} fine-tuning:", domain_table(summary, variants, when, "perplexity", full_label)]
     return parts
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..config import ModelShape, RunConfig
+from ..config import ConfigError, ModelShape, RunConfig
 from ..model.flops import training_flops_per_token
 from ..model.projected import ProjectedLlama
 from .domain_text import DomainText, HeldOutText, TrainingWindows, load_domain_text
@@ -37,9 +37,13 @@ class Workbench:
         network.load_state_dict(read_weights(config, "pn"))
         return network.requires_grad_(False).to(self.device)
 
-    @cached_property
-    def histograms(self) -> dict[str, list[float]]:
-        return cluster_histograms(self.config)
+    def histogram(self, domain: str) -> list[float]:
+        """Windows per cluster [k] of the domain's training part. Raises ConfigError when the cluster stage has not counted them."""
+        histograms = cluster_histograms(self.config)
+        if len(histograms.get(domain, [])) != self.config.clusters.k:
+            path = self.config.work / "clusters" / "domains.json"
+            raise ConfigError(f"{path} has no counts over {self.config.clusters.k} clusters for {domain}: run the cluster stage again.")
+        return histograms[domain]
 
     def text(self, domain: str) -> DomainText:
         """The last one asked for is kept."""
@@ -67,5 +71,6 @@ class Workbench:
         host.load(weights)
         text: HeldOutText = getattr(self.text(domain), part)
         result = host.held_out_loss(text)
-        append_line(self._known_losses, {"key": key, "nats": result.nats, "tokens": result.tokens, "bytes": result.num_bytes, "seconds": result.seconds})
+        figures = {"nats": result.nats, "tokens": result.tokens, "bytes": result.num_bytes, "seconds": result.seconds}
+        append_line(self._known_losses, {"key": key, **figures})
         return result

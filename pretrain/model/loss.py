@@ -32,7 +32,7 @@ class _ChunkedLoss(torch.autograd.Function):
             total -= (log_probabilities.gather(1, picked)[:, 0] * counted[rows]).sum()
             d_logits = log_probabilities.exp_()
             d_logits.scatter_add_(1, picked, torch.full_like(picked, -1, dtype=wide))
-            d_logits *= (counted[rows] / num_counted)[:, None]
+            d_logits *= (counted[rows].to(wide) / num_counted)[:, None]
             d_logits = d_logits.to(dtype)
             torch.mm(d_logits, weight, out=d_hidden[rows])
             if dtype == wide:

@@ -22,8 +22,10 @@ DOMAINS = ("law", "songs")
 
 
 def tiny_config(folder: Path, **fine_tune: object) -> RunConfig:
-    settings = {"tokens": 1500, "max_steps": 4, "batch_sequences": 2, "learning_rate": 3e-3, "warmup_steps": 1, "evaluate_every_steps": 2, "patience": 2,
-                "validation_share": 0.1, "seeds": [1, 2], **fine_tune}
+    settings = {
+        "tokens": 1500, "max_steps": 4, "batch_sequences": 2, "learning_rate": 3e-3, "warmup_steps": 1, "evaluate_every_steps": 2,
+        "patience": 2, "validation_share": 0.1, "seeds": [1, 2], **fine_tune,
+    }
     return RunConfig(
         name="tiny", work_dir=str(folder), pack_dir=str(folder / "pack"),
         small=ModelShape(16, 24, 2, 2), large=ModelShape(24, 40, 2, 2), projected_network=ProjectedNetworkShape(h=2, m=3),
@@ -68,8 +70,10 @@ def write_run(config: RunConfig, name: str, seed: int, validation: list[float | 
     write_safetensors(folder / "final.safetensors", weights)
     known = [loss for loss in validation if loss is not None]
     line = {"step": 9, "validation_loss": sum(known) / max(len(known), 1), "validation_loss_by_cluster": validation}
-    (folder / "metrics.jsonl").write_text(json.dumps({"step": 5, "validation_loss": 9.0, "validation_loss_by_cluster": []}) + "\n" + json.dumps(line) + "\n")
-    run = {"tokens": 1000, "flops": 1000 * training_flops_per_token(shape, VOCAB_SIZE, config.train.context), "seconds": 10.0, "parameters": sum(w.size for w in weights.values())}
+    earlier = {"step": 5, "validation_loss": 9.0, "validation_loss_by_cluster": []}
+    (folder / "metrics.jsonl").write_text(json.dumps(earlier) + "\n" + json.dumps(line) + "\n")
+    flops = 1000 * training_flops_per_token(shape, VOCAB_SIZE, config.train.context)
+    run = {"tokens": 1000, "flops": flops, "seconds": 10.0, "parameters": sum(tensor.size for tensor in weights.values())}
     (folder / "run.json").write_text(json.dumps(run))
 
 
@@ -78,7 +82,9 @@ def tiny_work(folder: Path, runs: tuple[str, ...] = ("slm", "pn", "llm", "mix-0"
     config = tiny_config(folder, **fine_tune)
     write_domains(config)
     for seed, name in enumerate(runs):
-        by_cluster = [2.0 if name == f"mix-{cluster}" else None for cluster in range(NUM_CLUSTERS)] if name.startswith("mix") else [2.0, 3.0, 4.0]
+        by_cluster: list[float | None] = [2.0, 3.0, 4.0]
+        if name.startswith("mix"):
+            by_cluster = [2.0 if name == f"mix-{cluster}" else None for cluster in range(NUM_CLUSTERS)]
         write_run(config, name, seed, by_cluster)
     return config
 

@@ -72,6 +72,9 @@ def test_a_long_text_file_is_cut_between_paragraphs_and_loses_nothing(tmp_path: 
     assert len(of_paragraphs) > 5 and all(piece.endswith("\n\n") for piece in of_paragraphs)
 
 
+CUT_GZIP = gzip.compress(json_line("a") + json_line(os.urandom(50_000).hex()))[:-2000]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
@@ -88,7 +91,7 @@ def test_a_long_text_file_is_cut_between_paragraphs_and_loses_nothing(tmp_path: 
         ("half.jsonl", b'{"text": "a\\ud83d"}\n', "half.jsonl, line 1: the text holds half of a surrogate pair"),
         ("empty.jsonl", b"", "empty.jsonl: the file holds no text."),
         ("not_gzip.jsonl.gz", json_line("a"), "not_gzip.jsonl.gz, after line 0: the gzip data is broken: "),
-        ("cut.jsonl.gz", gzip.compress(json_line("a") + json_line(os.urandom(50_000).hex()))[:-2000], "cut.jsonl.gz, after line 1: the gzip data is broken: "),
+        ("cut.jsonl.gz", CUT_GZIP, "cut.jsonl.gz, after line 1: the gzip data is broken: "),
         ("damaged.jsonl.gz", gzip.compress(json_line("a"))[:-8] + b"\0" * 8, "damaged.jsonl.gz, after line 1: the gzip data is broken: "),
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",

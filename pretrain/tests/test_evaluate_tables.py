@@ -21,7 +21,7 @@ def result(domain, system, strategy, seed, before, after, **changes):
     figure = lambda perplexity: {"loss": math.log(perplexity), "perplexity": perplexity, "bits_per_byte": 2 * math.log2(perplexity)}  # noqa: E731
     return {
         "domain": domain, "system": system, "strategy": strategy, "seed": seed, "status": "ok", "before": figure(before), "after": figure(after),
-        "training_text_tokens": 900, "test_tokens": 200, "test_bytes": 100,
+        "training_text_tokens": 900, "test_tokens": 200, "test_bytes": 100, "precision": "float32", "device": "a CPU", "torch": "1.13",
         "generic": {"tokens": 1000, "flops": 2e15, "seconds": 50.0}, "specialization": {"tokens": 100, "flops": 3.456e12, "seconds": 7.0}, **changes,
     }
 
@@ -61,7 +61,8 @@ def test_domain_table_in_full():
 
 
 def test_macro_tables_compare_over_common_domains_and_say_which():
-    records = [result(domain, system, strategy, 1, 20, perplexity) for system, strategy, perplexity in [(SLM, "", 10), (PN, MOST_FREQUENT, 9.4), (PN, FITTED, 9)] for domain in "ab"]
+    outcomes = [(SLM, "", 10), (PN, MOST_FREQUENT, 9.4), (PN, FITTED, 9)]
+    records = [result(domain, system, strategy, 1, 20, perplexity) for system, strategy, perplexity in outcomes for domain in "ab"]
     records += [result("a", IS, "", 1, 20, 8), result("c", LLM, "", 1, 5, 5)]
     parts = macro_tables(Summary(records), MAIN)
     assert parts == [
@@ -89,7 +90,8 @@ def test_failed_jobs_have_no_figure_anywhere():
 
 
 def test_cost_table():
-    rows = cost_table(Summary([result("a", SLM, "", 1, 8, 4), result("b", SLM, "", 1, 8, 4, specialization={"tokens": 300, "flops": 3.6e10, "seconds": 8.0})]))[-1].splitlines()
+    cheaper = {"tokens": 300, "flops": 3.6e10, "seconds": 8.0}
+    rows = cost_table(Summary([result("a", SLM, "", 1, 8, 4), result("b", SLM, "", 1, 8, 4, specialization=cheaper)]))[-1].splitlines()
     assert rows[2] == "| SLM | 1,000 | 2,000 | 50 | 200 | 1.75 | 8 |"  # TFLOP: (3.456 + 0.036) / 2
     assert rows[3] == "| SLM-nopt | – | – | – | – | – | – |"
 
@@ -128,6 +130,7 @@ def test_results_file_keeps_other_sections_and_replaces_its_own(tmp_path):
     text = path.read_text()
     assert text.count("## tiny") == 1 and "other\n" in text
     assert f"| law | 6.54 |{f' {MISSING} |' * 7}" in text and "7.77" not in text
+    assert "Fine-tuned in float32 on a CPU with PyTorch 1.13;" in text
     again = path.read_text()
     write_results(config, path)
     assert path.read_text() == again

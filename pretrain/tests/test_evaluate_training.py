@@ -63,8 +63,13 @@ def test_the_best_weights_come_back_when_training_makes_things_worse(tmp_path):
 
 def test_a_training_loss_that_is_nan_ends_the_run(tmp_path):
     bench, host, text = host_and_text(tmp_path)
+    config = bench.config
+
+    def not_a_number(tokens, targets):
+        return host.loss(tokens, targets) * math.nan
+
     with pytest.raises(NotFiniteError, match="step 1 "):
-        fine_tune(host, bench.windows("law", 1), text.validation, bench.config.fine_tune, bench.config.train, lambda tokens, targets: host.loss(tokens, targets) * math.nan)
+        fine_tune(host, bench.windows("law", 1), text.validation, config.fine_tune, config.train, not_a_number)
 
 
 def test_the_learning_rate_warms_up_and_falls(tmp_path):
@@ -82,7 +87,7 @@ def test_fitting_the_vector_lowers_the_loss_and_moves_nothing_else(tmp_path):
         for name, parameter in network.named_parameters():
             parameter.mul_(1.0 if name.endswith((".E", ".M")) else 8.0)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    start = mixture_vector(network.E, bench.histograms["law"])
+    start = mixture_vector(network.E, bench.histogram("law"))
 
     def loss_of(vector):
         host.load({name: tensor.detach() for name, tensor in network.project(vector).items()})
@@ -122,7 +127,8 @@ def random_batch(rows=1500, students=6, teachers=9, vocabulary=31):
     random = torch.Generator().manual_seed(1)
     draw = lambda *shape: torch.randn(*shape, generator=random, dtype=torch.float64)  # noqa: E731
     targets = torch.randint(-1, vocabulary, (rows,), generator=random)
-    return draw(rows, students).requires_grad_(True), draw(vocabulary, students).requires_grad_(True), targets, draw(rows, teachers), draw(vocabulary, teachers)
+    hidden, head = draw(rows, students).requires_grad_(True), draw(vocabulary, students).requires_grad_(True)
+    return hidden, head, targets, draw(rows, teachers), draw(vocabulary, teachers)
 
 
 def test_without_the_teacher_distillation_is_the_plain_loss():

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 import pytest
@@ -26,11 +26,14 @@ HAS_PYTHON_PACKAGE = importlib.util.find_spec("tokenizers") is not None
 HAS_NPM_PACKAGE = (REPOSITORY / "node_modules" / "tokenizers").is_dir()
 needs_python = pytest.mark.skipif(not HAS_PYTHON_PACKAGE, reason="needs the Python package tokenizers")
 needs_npm = pytest.mark.skipif(not HAS_NPM_PACKAGE, reason="needs the npm package tokenizers (npm ci)")
-needs_any = pytest.mark.skipif(not (HAS_PYTHON_PACKAGE or HAS_NPM_PACKAGE), reason="needs the Python or the npm package tokenizers")
-both_backends = pytest.mark.parametrize("backend_class", [pytest.param(PythonBackend, marks=needs_python), pytest.param(NodeBackend, marks=needs_npm)])
+needs_any = pytest.mark.skipif(not (HAS_PYTHON_PACKAGE or HAS_NPM_PACKAGE), reason="needs the package tokenizers, Python's or npm's")
+both_backends = pytest.mark.parametrize(
+    "backend_class", [pytest.param(PythonBackend, marks=needs_python), pytest.param(NodeBackend, marks=needs_npm)]
+)
 
 HARD_TEXTS = [
-    "", " ", "\n\n\n", "a\r\nb\rc\n\n  d\t\te", "naïve café ﬁ Å Ａ", "日本語のテキスト。", "👩‍👩‍👧‍👦👍🏽🇩🇪", "½ ² ٣ Ⅷ", "don't we'll I'M",
+    "", " ", "\n\n\n", "a\r\nb\rc\n\n  d\t\te", "naïve café ﬁ Å Ａ", "日本語のテキスト。", "👩‍👩‍👧‍👦👍🏽🇩🇪", "½ ² ٣ Ⅷ",
+    "don't we'll I'M",
     "\u0085\u00a0\u2028\u2029\u3000\ufeff\u200b", "\x00\x01\x7f\x1b", "\U0010ffff\ue000", "x" * 5000, "def f(x):\n    return x**2  # square\n",
     f"before {END_OF_TEXT} after", END_OF_TEXT,
 ]
@@ -75,7 +78,8 @@ def config(tmp_path: Path) -> RunConfig:
 
 def files_below(folder: Path) -> dict[str, tuple[bytes, int]]:
     """Path -> content and modification time."""
-    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(folder.rglob("*")) if path.is_file()}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 @needs_any
@@ -110,7 +114,8 @@ def test_writes_a_tokenizer_of_exact_size_and_every_part(config: RunConfig) -> N
     for part in ("law.train", "law.test"):
         domain = TokenStore.open(config.work / "tokens" / "domains" / part)
         assert domain.num_documents == 20 and not domain.document_held_out.any()
-        assert domain.summary["sources"] == [{"name": part, "documents": 20, "tokens": len(domain.tokens), "bytes": int(domain.document_bytes.sum())}]
+        totals = {"documents": 20, "tokens": len(domain.tokens), "bytes": int(domain.document_bytes.sum())}
+        assert domain.summary["sources"] == [{"name": part, **totals}]
 
 
 def token_bytes(vocabulary: dict[str, int]) -> dict[int, bytes]:
@@ -239,6 +244,20 @@ def test_both_backends_learn_and_encode_identically() -> None:
     finally:
         for encoder in encoders:
             encoder.close()
+
+
+@needs_npm
+def test_npm_backend_leaves_nothing_behind_when_reading_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+
+    def broken_texts() -> Iterator[str]:
+        yield "some text"
+        assert list(tmp_path.iterdir())
+        raise CorpusError("broken")
+
+    with pytest.raises(CorpusError, match="broken"):
+        NodeBackend().learn_merges(broken_texts(), 300)
+    assert not list(tmp_path.iterdir())
 
 
 @needs_npm

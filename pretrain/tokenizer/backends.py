@@ -1,5 +1,5 @@
-"""What learns merges and encodes text: Hugging Face's Rust library, by its Python package where that is installed and else by its npm package.
-Both give the same ids for the same tokenizer.json."""
+"""What learns merges and encodes text: Hugging Face's Rust library, by its Python package where that is installed and else by its
+npm package. Both learn the same merges from the same text and give the same ids."""
 from __future__ import annotations
 
 import importlib.util

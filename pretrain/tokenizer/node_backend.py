@@ -1,5 +1,5 @@
-"""The npm package `tokenizers` behind the backend interface: a Node process fed over pipes. It learns the same merges as the Python package and
-gives the same ids; only vocabularies above MAX_VOCABULARY are out of its reach."""
+"""The npm package `tokenizers` behind the backend interface: a Node process fed over pipes. It learns and encodes as the Python package
+does; only vocabularies above MAX_VOCABULARY are out of its reach."""
 from __future__ import annotations
 
 import json
@@ -24,19 +24,24 @@ class NodeBackend:
     name = "npm"
 
     def __init__(self) -> None:
-        if shutil.which("node") is None or not any((parent / "node_modules" / "tokenizers").is_dir() for parent in SCRIPT.parents):
-            raise ConfigError("No tokenizer library: install the Python package (pip install tokenizers), or Node and then the npm one (npm ci).")
+        is_installed = any((parent / "node_modules" / "tokenizers").is_dir() for parent in SCRIPT.parents)
+        if shutil.which("node") is None or not is_installed:
+            raise ConfigError("No tokenizer library: install the Python package (pip install tokenizers), or Node and npm's (npm ci).")
 
     def learn_merges(self, texts: Iterable[str], vocab_size: int) -> list[list[str]]:
         if vocab_size > MAX_VOCABULARY:
-            raise ConfigError(f"tokenizer.vocab_size above {MAX_VOCABULARY} needs the Python package (pip install tokenizers), found {vocab_size}.")
-        process = _NodeProcess("merges")
-        try:
-            for text in texts:
-                process.write_json_line(text)
-            return json.loads(process.finish())
-        finally:
-            process.close()
+            raise ConfigError(
+                f"tokenizer.vocab_size above {MAX_VOCABULARY} needs the Python package (pip install tokenizers), found {vocab_size}."
+            )
+        # Both sides remove the folder: this one where reading the texts fails, Node's where this process is killed.
+        with tempfile.TemporaryDirectory(prefix="merges-", ignore_cleanup_errors=True) as folder:
+            process = _NodeProcess("merges", folder)
+            try:
+                for text in texts:
+                    process.write_json_line(text)
+                return json.loads(process.finish())
+            finally:
+                process.close()
 
     def encoder(self, tokenizer: dict[str, Any]) -> Encoder:
         return _NodeEncoder(for_encoding(tokenizer))

@@ -1,27 +1,27 @@
-// Hugging Face's Rust tokenizer library through its npm package, as a filter: what backends.py's Python package does, where that is not installed.
+// Hugging Face's Rust tokenizer library through its npm package, as a filter: for node_backend.py, where Python's is absent.
 //
-//   node node_tokenizer.mjs merges               one JSON string a line -> a JSON list of merges, the most frequent first
-//   node node_tokenizer.mjs encode FILE.json     a JSON list of strings a line -> for each string its number of ids (uint32) and its ids (uint16), little-endian
+//   node node_tokenizer.mjs merges FOLDER        one JSON string a line -> a JSON list of merges, the most frequent first;
+//                                                the folder is for files in between, and is removed
+//   node node_tokenizer.mjs encode FILE.json     a JSON list of strings a line -> for each string its number of ids (uint32)
+//                                                and its ids (uint16), little-endian
 //
 // Lines are ASCII (JSON escapes the rest): Node's readline would also break a line at U+2028.
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { BPE, Tokenizer, byteLevelAlphabet, byteLevelPreTokenizer, whitespaceSplitPreTokenizer } from 'tokenizers';
 
 const jsonLines = createInterface({ input: process.stdin, crlfDelay: Infinity });
-const [mode, file] = process.argv.slice(2);
-if (mode === 'merges') await writeMerges();
-else if (mode === 'encode') await encodeLines(file);
+const [mode, path] = process.argv.slice(2);
+if (mode === 'merges') await writeMerges(path);
+else if (mode === 'encode') await encodeLines(path);
 else throw new Error(`unknown mode ${mode}`);
 
 /**
- * The package trains from files alone, which it cuts at line ends; a word like "\n\n" would never be seen. So the words are cut here, one document
- * after another, and written in the byte alphabet, which has no white space, with spaces between them. A first line holds the whole alphabet.
+ * The package trains from files alone, which it cuts at line ends; a word like "\n\n" would never be seen. So the words are cut here and
+ * written in the byte alphabet, which has no white space, with spaces between them. A first line holds the whole alphabet.
  */
-async function writeMerges() {
-  const folder = mkdtempSync(join(tmpdir(), 'merges-'));
+async function writeMerges(folder) {
   try {
     const wordsFile = join(folder, 'words.txt');
     const words = openSync(wordsFile, 'w');
@@ -38,7 +38,7 @@ async function writeMerges() {
     tokenizer.save(trained);
     process.stdout.write(JSON.stringify(JSON.parse(readFileSync(trained, 'utf8')).model.merges));
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

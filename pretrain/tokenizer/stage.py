@@ -1,8 +1,8 @@
 """The tokenize stage: learns the tokenizer from the generic text, then writes the generic text and every domain's parts as token ids.
 
-Each part (the tokenizer, the generic text, each split of each domain) is one folder that is whole or absent. A killed run starts the part it
-was in again and keeps the finished ones; the largest, the generic text, takes about three minutes per GB on two cores. Settings or text that
-no longer fit a finished part are refused, because later stages may have used it.
+Each part (the tokenizer, the generic text, each split of each domain) is one folder that is whole or absent. A killed run keeps the
+finished parts and starts the one it was in again; the largest, the generic text, takes about three minutes per GB on two cores. Settings
+or text that no longer fit a finished part are refused, because later stages may have used it.
 """
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def domain_files(folder: str) -> dict[str, TextFile]:
     for file in text_files(folder):
         name = name_without_suffix(file.path) or ""
         if name.rpartition(".")[2] not in SPLITS:
-            raise CorpusError(f"{file.path}: a domain's file must be named <domain>.train or <domain>.test, and then .jsonl.gz, .jsonl or .txt.")
+            raise CorpusError(f"{file.path}: a domain's file must be named <domain>.train or <domain>.test and a suffix like .jsonl.")
         if name in found:
             raise CorpusError(f"{file.path}: there is another file for {name}: {found[name].path}.")
         found[name] = file
@@ -80,13 +80,14 @@ def learn_tokenizer(config: RunConfig, files: list[TextFile], backend: Tokenizer
     for document in _watched(documents_of(files), counting):
         total += document.num_bytes
     share = min(1.0, config.tokenizer.training_bytes / total)
-    counting.say(f"learning {config.tokenizer.vocab_size:,} entries from {100 * share:.0f}% of {total:,} bytes of text ({backend.name} tokenizers)")
+    size = config.tokenizer.vocab_size
+    counting.say(f"learning {size:,} entries from {100 * share:.0f}% of {total:,} bytes of text ({backend.name} tokenizers)")
 
     documents = _watched(documents_of(files), _reading_progress(f"{STAGE} drawing", files, log))
     sample = drawn_evenly((document for document in documents if not is_held_out(document.text, config.corpus.held_out_share)), share)
-    tokenizer = tokenizer_json(backend.learn_merges(sample, config.tokenizer.vocab_size), config.tokenizer.vocab_size)
-    if (found := len(tokenizer["model"]["vocab"])) < config.tokenizer.vocab_size:
-        raise CorpusError(f"{config.corpus.generic}: the text is too little for {config.tokenizer.vocab_size} tokens; it gives {found}.")
+    tokenizer = tokenizer_json(backend.learn_merges(sample, size), size)
+    if (found := len(tokenizer["model"]["vocab"])) < size:
+        raise CorpusError(f"{config.corpus.generic}: the text is too little for {size} tokens; it gives {found}.")
     return tokenizer
 
 

@@ -34,12 +34,12 @@ def tokenizer_json(merges: list[list[str]], vocab_size: int) -> dict[str, Any]:
         # Two merges can give the same entry ("a" + "bc", "ab" + "c"): the second adds a merge but no entry.
         vocabulary.setdefault("".join(pair), len(vocabulary))
         kept.append(pair)
-    end_of_text = {"id": END_OF_TEXT_ID, "content": END_OF_TEXT, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
-        "added_tokens": [end_of_text],
+        "added_tokens": [{"id": END_OF_TEXT_ID, "content": END_OF_TEXT, **flags}],
         "normalizer": None,
         "pre_tokenizer": _WORDS,
         "post_processor": None,

@@ -1,5 +1,6 @@
-// The studio's tokenizer gives the ids that the trainer gave: 2,000 documents of many kinds, encoded by both. The trainer (pretrain/tokenizer) encodes
-// with Hugging Face's Rust library, whose npm package stands in here for its Python package; pretrain/tests/test_tokenize.py compares those two.
+// The studio's tokenizer gives the ids that the trainer gave: 2,000 documents of many kinds, encoded by both. The trainer
+// (pretrain/tokenizer) encodes with Hugging Face's Rust library, whose npm package stands in here for its Python package;
+// pretrain/tests/test_tokenize.py compares those two.
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { constants, gunzipSync } from 'node:zlib';
@@ -37,10 +38,12 @@ function firstDocuments(path: string): string[] {
 
 /** Documents of every file in turn, one after another, until there are NUM_DOCUMENTS. */
 function corpusDocuments(): string[] {
-  const files = ['generic', 'domains'].flatMap((folder) => readdirSync(join(CORPUS, folder)).sort().map((name) => join(CORPUS, folder, name)));
+  const filesOf = (folder: string): string[] => readdirSync(folder).sort().map((name) => join(folder, name));
+  const files = [...filesOf(join(CORPUS, 'generic')), ...filesOf(join(CORPUS, 'domains'))];
   const perFile = files.map(firstDocuments);
   const longest = Math.max(...perFile.map((documents) => documents.length));
-  return Array.from({ length: longest }, (_, turn) => perFile.flatMap((documents) => documents.slice(turn, turn + 1))).flat().slice(0, NUM_DOCUMENTS);
+  const turns = Array.from({ length: longest }, (_, turn) => perFile.flatMap((documents) => documents.slice(turn, turn + 1)));
+  return turns.flat().slice(0, NUM_DOCUMENTS);
 }
 
 type Random = () => number;
@@ -56,15 +59,20 @@ function seededRandom(seed: number): Random {
   };
 }
 
-const WORDS = 'the of and to in was he that it his her with as had for she not at but be on they have him which said from all this one would you were their been'.split(' ');
+const WORDS = 'the of and to in was he that it his her with as had for she not at but be on they have him which said from all this'.split(' ');
 const EMOJI = ['👍', '👍🏽', '👩‍👩‍👧‍👦', '🇩🇪', '✊', '❤️', '#️⃣', '🏴󠁧󠁢󠁥󠁮󠁧󠁿', '🫠'];
-const CODE = ['if (a && b) {', '  return x?.[0] ?? null;', '}', '\tfor i in range(10):', '# comment', 'SELECT * FROM "t";', '$\\frac{a}{b}$', '<br/>', '0x1F_600', "it's", '::<>', '<|endoftext|>'];
-const SPACES = [' ', '  ', '\n', '\r\n', '\t', '\n\n\n', '\u00a0', '\u3000', '\u2028', '\u2029', '\u0085', '\ufeff', '\u200b', '\u180e', '\v', '\f'];
+const CODE = [
+  'if (a && b) {', '  return x?.[0] ?? null;', '}', '\tfor i in range(10):', '# comment', 'SELECT * FROM "t";', '$\\frac{a}{b}$', '<br/>',
+  '0x1F_600', "it's", '::<>', '<|endoftext|>',
+];
+/** U+0085 is white space to Unicode and not to JavaScript's \s, U+FEFF the other way round. */
+const SPACES = [' ', '  ', '\n', '\r\n', '\t', '\n\n\n', '\u00a0', '\u3000', '\u2028', '\u0085', '\ufeff', '\u200b', '\u180e', '\v', '\f'];
 /** First and last code point. */
 const SCRIPTS: readonly (readonly [number, number])[] = [
-  [0x00, 0x1f], [0x20, 0x7e], [0x7f, 0x9f], [0xa0, 0xff], [0x100, 0x24f], [0x300, 0x36f], [0x370, 0x3ff], [0x400, 0x4ff], [0x590, 0x5ff], [0x600, 0x6ff], [0x900, 0x97f],
-  [0xe00, 0xe7f], [0x2000, 0x206f], [0x2070, 0x209f], [0x2150, 0x218f], [0x2460, 0x24ff], [0x3040, 0x30ff], [0x4e00, 0x4fff], [0xac00, 0xad00], [0xe000, 0xe010], [0xfb00, 0xfb4f],
-  [0xff00, 0xffef], [0x10000, 0x1007f], [0x1d400, 0x1d4ff], [0x1f300, 0x1f6ff], [0x20000, 0x20100], [0xe0001, 0xe007f], [0x10fff0, 0x10ffff],
+  [0x00, 0x1f], [0x20, 0x7e], [0x7f, 0x9f], [0xa0, 0xff], [0x100, 0x24f], [0x300, 0x36f], [0x370, 0x3ff], [0x400, 0x4ff], [0x590, 0x5ff],
+  [0x600, 0x6ff], [0x900, 0x97f], [0xe00, 0xe7f], [0x2000, 0x206f], [0x2070, 0x209f], [0x2150, 0x218f], [0x2460, 0x24ff],
+  [0x3040, 0x30ff], [0x4e00, 0x4fff], [0xac00, 0xad00], [0xe000, 0xe010], [0xfb00, 0xfb4f], [0xff00, 0xffef], [0x10000, 0x1007f],
+  [0x1d400, 0x1d4ff], [0x1f300, 0x1f6ff], [0x20000, 0x20100], [0xe0001, 0xe007f], [0x10fff0, 0x10ffff],
 ];
 
 /** A document of 20 to 200 pieces: words, code, runs of white space, emoji, characters of one script after another, long runs. */
@@ -76,8 +84,17 @@ function syntheticDocument(random: Random): string {
     return Array.from({ length: 1 + below(8) }, () => String.fromCodePoint(first + below(last - first + 1))).join('');
   };
   const pieceKinds: readonly (() => string)[] = [
-    () => ` ${oneOf(WORDS)}`, () => ` ${oneOf(WORDS)}`, () => oneOf(WORDS).toUpperCase(), () => oneOf(CODE), () => oneOf(EMOJI), fromScript, fromScript,
-    () => oneOf(SPACES), () => oneOf(SPACES).repeat(1 + below(12)), () => String(below(10 ** (1 + below(9)))), () => oneOf(['=', '-', '.', 'a', '\u0301', '中']).repeat(1 + below(60)),
+    () => ` ${oneOf(WORDS)}`,
+    () => ` ${oneOf(WORDS)}`,
+    () => oneOf(WORDS).toUpperCase(),
+    () => oneOf(CODE),
+    () => oneOf(EMOJI),
+    fromScript,
+    fromScript,
+    () => oneOf(SPACES),
+    () => oneOf(SPACES).repeat(1 + below(12)),
+    () => String(below(10 ** (1 + below(9)))),
+    () => oneOf(['=', '-', '.', 'a', '\u0301', '中']).repeat(1 + below(60)),
   ];
   return Array.from({ length: 20 + below(180) }, () => oneOf(pieceKinds)()).join('');
 }
