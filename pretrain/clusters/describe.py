@@ -15,13 +15,12 @@ WINDOWS_READ = 400
 SOURCES_NAMED = 3
 
 
-def describe_clusters(config: RunConfig, store: TokenStore, windows: Windows, clusters: np.ndarray, is_training: np.ndarray) -> dict[str, Any]:
-    """The content of clusters.json. `clusters`: int64 [W], each window's; `is_training`: bool [W]. Held-out text is not counted."""
-    k = config.clusters.k
-    sources = store.document_source[windows.document].astype(np.int64)
+def describe_clusters(config: RunConfig, store: TokenStore, windows: Windows, clusters: np.ndarray) -> dict[str, Any]:
+    """The content of clusters.json. `clusters`: int64 [W], each window's. Held-out text is not counted."""
+    k, is_training = config.clusters.k, windows.is_training
     names = [source["name"] for source in store.summary["sources"]]
     tokens_by_source = np.zeros((k, len(names)), np.int64)
-    np.add.at(tokens_by_source, (clusters[is_training], sources[is_training]), windows.length[is_training])
+    np.add.at(tokens_by_source, (clusters[is_training], windows.source[is_training]), windows.length[is_training])
 
     decoder = TokenDecoder(config.work / "tokenizer" / "tokenizer.json")
     words = WordStatistics(k)
@@ -30,7 +29,7 @@ def describe_clusters(config: RunConfig, store: TokenStore, windows: Windows, cl
         members = np.flatnonzero((clusters == cluster) & is_training)
         for index in np.sort(random.permutation(members)[:WINDOWS_READ]):
             start = windows.start[index]
-            words.add(decoder.text(store.tokens[start : start + windows.text_length[index]]), cluster, int(sources[index]))
+            words.add(decoder.text(store.tokens[start : start + windows.text_length[index]]), cluster, int(windows.source[index]))
     terms = words.top_terms()
     return {
         "window_tokens": config.clusters.window,

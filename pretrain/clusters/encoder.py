@@ -22,8 +22,9 @@ class DocumentEncoder(Protocol):
     """Numbers of an embedding, D."""
 
     def embed(self, tokens: np.ndarray, start: np.ndarray, length: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """float32 [W, D]: the embedding of tokens[start : start + length] of each of W windows, of norm 1; zeros for a window of length 0 and
-        for one that the encoder gives a zero vector. `start` must not decrease, and windows must not overlap. `progress` advances by windows."""
+        """float32 [W, D]: the embedding of tokens[start : start + length] of each of W windows, of norm 1; zeros for a window of length 0
+        and for one whose tokens all have zero rows. `start` must not decrease, and windows must not overlap. `progress` advances by
+        windows."""
 
 
 class TableEncoder:
@@ -70,7 +71,6 @@ class OnnxEncoder:
             inputs, outputs = read_onnx_interface(path)
         except (OSError, PackError) as error:
             raise ConfigError(f"clusters.encoder: {path} cannot be read as an ONNX model ({error}).") from error
-        # Weights may be listed among the inputs; what must be given is what a caller gives.
         if not _is_row(inputs, INPUT, INT64) or not _is_row(outputs, OUTPUT, FLOAT):
             raise ConfigError(
                 f"clusters.encoder: {path} must map {INPUT} int64 [1, T] to {OUTPUT} float32 [1, D], "
@@ -96,11 +96,14 @@ class OnnxEncoder:
             first_line = (str(error).splitlines() or [type(error).__name__])[0]
             raise ConfigError(f"clusters.encoder: {self._path} failed on a window of {len(ids)} tokens: {first_line}.") from error
         if output.dtype != np.float32 or output.ndim != 2 or output.shape[0] != 1 or not output.shape[1]:
-            raise ConfigError(f"clusters.encoder: {self._path} gives {output.dtype} {list(output.shape)}, where float32 [1, D] is expected.")
+            found = f"{output.dtype} {list(output.shape)}"
+            raise ConfigError(f"clusters.encoder: {self._path} gives {found}, where float32 [1, D] is expected.")
         norm = float(np.linalg.norm(output.astype(np.float64)))
         # Not `abs(...) > tolerance`, which NaN would pass.
         if not abs(norm - 1) <= NORM_TOLERANCE:
-            raise ConfigError(f"clusters.encoder: {self._path} gives an embedding of norm {norm:.4g}, where 1 is expected; let it normalise its output.")
+            raise ConfigError(
+                f"clusters.encoder: {self._path} gives an embedding of norm {norm:.4g}, where 1 is expected; let it normalise its output."
+            )
         return output[0]
 
 

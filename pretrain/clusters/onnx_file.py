@@ -17,7 +17,7 @@ _VARINT, _LENGTH_DELIMITED = 0, 2
 
 
 def encoder_onnx(table: np.ndarray) -> bytes:
-    """The model input_ids int64 [1, T] -> embedding float32 [1, D] for a table float32 [V, D]: mean of the tokens' rows, scaled to norm 1."""
+    """The model input_ids int64 [1, T] -> embedding float32 [1, D] for a table float32 [V, D]: mean of the rows, scaled to norm 1."""
     size = table.shape[1]
     nodes = [
         _node(["table", INPUT], "rows", "Gather", _int_attribute("axis", 0)),
@@ -31,7 +31,7 @@ def encoder_onnx(table: np.ndarray) -> bytes:
 
 
 def read_table(path: Path) -> np.ndarray | None:
-    """The table float32 [V, D] of a file that encoder_onnx wrote; None for any other ONNX model. Raises PackError when it is none at all."""
+    """The table float32 [V, D] of a file that encoder_onnx wrote; None for any other ONNX model. Raises PackError when it is none."""
     if not path.is_file():
         raise PackError(f"{path} is missing.")
     content = path.read_bytes()
@@ -51,11 +51,13 @@ def read_table(path: Path) -> np.ndarray | None:
 
 def _table_head(table: np.ndarray) -> bytes:
     """A TensorProto up to its raw data."""
-    return _field(1, table.shape[0]) + _field(1, table.shape[1]) + _field(2, FLOAT) + _field(8, "table") + _key(9, _LENGTH_DELIMITED) + _varint(4 * table.size)
+    shape = _field(1, table.shape[0]) + _field(1, table.shape[1])
+    return shape + _field(2, FLOAT) + _field(8, "table") + _key(9, _LENGTH_DELIMITED) + _varint(4 * table.size)
 
 
 def _node(inputs: list[str], output: str, kind: str, *attributes: bytes) -> bytes:
-    return b"".join(_field(1, name) for name in inputs) + _field(2, output) + _field(4, kind) + b"".join(_field(5, value) for value in attributes)
+    named = b"".join(_field(1, name) for name in inputs) + _field(2, output)
+    return named + _field(4, kind) + b"".join(_field(5, attribute) for attribute in attributes)
 
 
 def _int_attribute(name: str, value: int) -> bytes:

@@ -1,8 +1,8 @@
-"""The cluster stage: fits the document encoder, clusters the generic text's windows by k-means, names the clusters, and places every window of the
-generic text and of the domains' training text.
+"""The cluster stage: fits the document encoder, clusters the generic text's windows by k-means, names the clusters, and places every window
+of the generic text and of the domains' training text.
 
-Each file of `clusters/` is whole or absent, and a killed run goes on at the first that is missing. `clusters.json` is written last. Settings or
-text that no longer fit what is there are refused, because training may have used it.
+Each file of `clusters/` is whole or absent, and a killed run goes on at the first that is missing. `clusters.json` is written last. Settings
+or text that no longer fit what is there are refused, because training may have used it.
 """
 from __future__ import annotations
 
@@ -45,20 +45,22 @@ def run_cluster(config: RunConfig) -> None:
     if (folder / "clusters.json").exists():
         return
     windows = cut_windows(store, config.clusters.window)
-    is_training = ~store.document_held_out[windows.document]
     progress = Progress(STAGE, 0, "windows", log)
     progress.say(f"{len(windows):,} windows of at most {config.clusters.window:,} tokens")
 
-    encoder = _encoder(config, store, windows, is_training, folder / "encoder.onnx", progress)
+    encoder = _encoder(config, store, windows, folder / "encoder.onnx", progress)
     embeddings = _embeddings(encoder, store, windows, folder / "embeddings.npy", log)
-    columns = []
-    for name, k in (("clusters", config.clusters.k), ("importance", config.clusters.importance_k or config.clusters.k)):
-        centroids = _centroids(folder / f"{name}.safetensors", embeddings, windows, is_training, k, config, progress)
-        columns.append(_placed(embeddings, centroids, windows, name, progress))
+    centroids = {
+        "cluster": _centroids(folder / "clusters.safetensors", embeddings, windows, config.clusters.k, config, progress),
+        "importance": _centroids(
+            folder / "importance.safetensors", embeddings, windows, config.clusters.importance_k or config.clusters.k, config, progress
+        ),
+    }
+    placed = {name: _placed(embeddings, of_name, windows, name, progress) for name, of_name in centroids.items()}
     with atomic_path(folder / "windows.npy") as partial, open(partial, "wb") as file:
-        np.save(file, np.stack([windows.start, windows.length, *columns], axis=1))
-    write_json(folder / "domains.json", _domain_counts(config, encoder, folder, log))
-    description = describe_clusters(config, store, windows, columns[0], is_training)
+        np.save(file, np.stack([windows.start, windows.length, placed["cluster"], placed["importance"]], axis=1))
+    write_json(folder / "domains.json", _domain_counts(config, encoder, centroids, log))
+    description = describe_clusters(config, store, windows, placed["cluster"])
     for cluster in description["clusters"]:
         source, share = next(iter(cluster["source_shares"].items()), ("", 0.0))
         progress.say(f"cluster {cluster['index']}: {cluster['tokens']:,} tokens, {share:.0%} {source}: {cluster['label']}")
@@ -97,9 +99,7 @@ def _check_recipe(file: Path, recipe: dict[str, Any]) -> None:
     write_json(file, recipe)
 
 
-def _encoder(
-    config: RunConfig, store: TokenStore, windows: Windows, is_training: np.ndarray, file: Path, progress: Progress
-) -> DocumentEncoder:
+def _encoder(config: RunConfig, store: TokenStore, windows: Windows, file: Path, progress: Progress) -> DocumentEncoder:
     """The user's encoder or one fitted to the training windows; its file is there afterwards."""
     if config.clusters.encoder:
         encoder = OnnxEncoder(Path(config.clusters.encoder))
@@ -108,10 +108,11 @@ def _encoder(
         write_atomically(file, Path(config.clusters.encoder).read_bytes())
         return encoder
     if not file.exists():
-        chosen = _sample(windows, is_training, TABLE_WINDOWS, config.train.seed)
-        progress.say(f"fitting a table of {config.clusters.embedding_size} numbers a token to {len(chosen):,} windows")
+        chosen = _sample(windows, windows.text_length > 0, TABLE_WINDOWS, config)
+        size = config.clusters.embedding_size
+        progress.say(f"fitting a table of {size} numbers a token to {len(chosen):,} windows")
         try:
-            table = fit_table(count_tokens(store, windows, chosen), config.clusters.embedding_size, store.eos_id, config.train.seed)
+            table = fit_table(count_tokens(store, windows, chosen), size, store.eos_id, config.train.seed)
         except ValueError as error:
             raise CorpusError(f"{config.corpus.generic}: the text is too little to cluster: {error}.") from error
         write_atomically(file, encoder_onnx(table))
@@ -121,35 +122,38 @@ def _encoder(
 def _embeddings(encoder: DocumentEncoder, store: TokenStore, windows: Windows, file: Path, log: Path) -> np.ndarray:
     """float32 [W, D], on disk while the stage runs: an encoder of the user's own may take hours."""
     if not file.exists():
-        embeddings = encoder.embed(store.tokens, windows.start, windows.text_length, Progress(f"{STAGE} embedding", len(windows), "windows", log))
+        progress = Progress(f"{STAGE} embedding", len(windows), "windows", log)
+        embeddings = encoder.embed(store.tokens, windows.start, windows.text_length, progress)
         with atomic_path(file) as partial, open(partial, "wb") as handle:
             np.save(handle, embeddings)
     return np.load(file, mmap_mode="r")
 
 
 def _centroids(
-    file: Path, embeddings: np.ndarray, windows: Windows, is_training: np.ndarray, k: int, config: RunConfig, progress: Progress
+    file: Path, embeddings: np.ndarray, windows: Windows, k: int, config: RunConfig, progress: Progress
 ) -> np.ndarray:
     """float32 [k, D]; the file, with each cluster's share of the training tokens, is there afterwards."""
     if not file.exists():
-        usable = is_training & np.any(embeddings != 0, axis=1)
-        chosen = _sample(windows, usable, max(KMEANS_WINDOWS, KMEANS_WINDOWS_PER_CLUSTER * k), config.train.seed)
+        has_embedding = np.any(embeddings != 0, axis=1)
+        chosen = _sample(windows, has_embedding, max(KMEANS_WINDOWS, KMEANS_WINDOWS_PER_CLUSTER * k), config)
         progress.say(f"k-means of {len(chosen):,} windows into {k} clusters")
         try:
             centroids = spherical_kmeans(embeddings[chosen], k, config.train.seed)
         except ValueError as error:
             raise CorpusError(f"{config.corpus.generic}: the text is too little to cluster: {error}.") from error
         placed = _without_gaps(nearest_centroids(embeddings, centroids)[0], windows)
-        tokens = np.bincount(placed[is_training], weights=windows.length[is_training], minlength=k)
+        tokens = np.bincount(placed[windows.is_training], weights=windows.length[windows.is_training], minlength=k)
         with atomic_path(file) as partial:
             write_safetensors(partial, {"centroids": centroids, "generic_frequency": (tokens / tokens.sum()).astype(np.float32)})
     return np.array(read_safetensors(file)["centroids"])
 
 
-def _sample(windows: Windows, usable: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Indices of at most `count` usable windows with text, drawn without repetition with chances by length (Efraimidis and Spirakis, 2006)."""
-    candidates = np.flatnonzero(usable & (windows.text_length > 0))
-    keys = np.random.default_rng(seed).exponential(size=len(candidates)) / windows.text_length[candidates]
+def _sample(windows: Windows, usable: np.ndarray, count: int, config: RunConfig) -> np.ndarray:
+    """Indices of at most `count` usable training windows, drawn without repetition with chances by length (Efraimidis and Spirakis, 2006)."""
+    candidates = np.flatnonzero(usable & windows.is_training)
+    if not len(candidates):
+        raise CorpusError(f"{config.corpus.generic}: there is no text to cluster.")
+    keys = np.random.default_rng(config.train.seed).exponential(size=len(candidates)) / windows.text_length[candidates]
     return np.sort(candidates[np.argsort(keys, kind="stable")[:count]])
 
 
@@ -172,21 +176,23 @@ def _without_gaps(clusters: np.ndarray, windows: Windows) -> np.ndarray:
     return np.where(is_same_document, clusters[last_placed], np.bincount(clusters[is_placed]).argmax())
 
 
-def _domain_counts(config: RunConfig, encoder: DocumentEncoder, folder: Path, log: Path) -> dict[str, Any]:
-    """Per domain the windows, and their tokens, of its training text in each cluster, as the studio counts a user's text."""
+def _domain_counts(config: RunConfig, encoder: DocumentEncoder, centroids: dict[str, np.ndarray], log: Path) -> dict[str, Any]:
+    """Per domain the windows, and their tokens, of its training text in each cluster, as the studio counts a user's text.
+    `centroids`: by the name that begins the entries' keys."""
     counts = {}
-    centroids = {name: np.array(read_safetensors(folder / f"{file}.safetensors")["centroids"]) for name, file in (("cluster", "clusters"), ("importance", "importance"))}
     for path in sorted((config.work / "tokens" / "domains").glob("*.train")):
         store = TokenStore.open(path)
         windows = cut_windows(store, config.clusters.window)
-        embeddings = encoder.embed(store.tokens, windows.start, windows.text_length, Progress(f"{STAGE} {path.name}", len(windows), "windows", log))
+        progress = Progress(f"{STAGE} {path.name}", len(windows), "windows", log)
+        embeddings = encoder.embed(store.tokens, windows.start, windows.text_length, progress)
         entry = {}
         for name, of_name in centroids.items():
             clusters, _ = nearest_centroids(embeddings, of_name)
-            placed = clusters != NO_CLUSTER
-            if not placed.any():
+            is_placed = clusters != NO_CLUSTER
+            if not is_placed.any():
                 raise CorpusError(f"{path}: no window of this domain's training text could be placed in a cluster.")
-            entry[f"{name}_counts"] = np.bincount(clusters[placed], minlength=len(of_name)).tolist()
-            entry[f"{name}_tokens"] = np.bincount(clusters[placed], weights=windows.text_length[placed], minlength=len(of_name)).astype(int).tolist()
+            k, lengths = len(of_name), windows.text_length[is_placed]
+            entry[f"{name}_counts"] = np.bincount(clusters[is_placed], minlength=k).tolist()
+            entry[f"{name}_tokens"] = np.bincount(clusters[is_placed], weights=lengths, minlength=k).astype(int).tolist()
         counts[path.name.removesuffix(".train")] = entry
     return counts

@@ -1,5 +1,5 @@
-"""Our document encoder is one table: a window's embedding is the mean of its tokens' rows, scaled to norm 1. The table comes from latent semantic
-analysis (Deerwester et al., 1990): the leading directions of the windows' idf-weighted token counts."""
+"""Our document encoder is one table: a window's embedding is the mean of its tokens' rows, scaled to norm 1. The table comes from latent
+semantic analysis (Deerwester et al., 1990): the leading directions of the windows' idf-weighted token counts."""
 from __future__ import annotations
 
 import numpy as np
@@ -23,7 +23,7 @@ def count_tokens(store: TokenStore, windows: Windows, chosen: np.ndarray) -> spa
 
 
 def fit_table(counts: sparse.csr_matrix, size: int, end_of_text: int, seed: int) -> np.ndarray:
-    """The table float32 [V, size] fitted to windows' token counts [N, V]. Raises ValueError when the windows are too few or too alike for `size`.
+    """The table float32 [V, size] fitted to windows' token counts [N, V]. Raises ValueError when there are too few windows or too alike.
 
     The mean window is subtracted from every row, which subtracts it from every mean of rows: what all text has in common says nothing about
     kinds, and without it fewer clusters are one source. The end-of-text row is zero, so that the id does not turn an embedding.

@@ -12,8 +12,9 @@ from ..corpus.token_store import TokenStore
 class Windows:
     """Every token of a store lies in exactly one window; windows are in the order of the tokens.
 
-    A document's text is cut as the studio cuts it: every `window` tokens, the last piece shorter. Its end-of-text id, which the studio does not
-    have, belongs to the last piece, or, where that is full, to a window of its own (text_length 0) that takes the cluster of the piece before.
+    A document's text is cut as the studio cuts it: every `window` tokens, the last piece shorter. Its end-of-text id, which the studio
+    does not have, belongs to the last piece, or, where that is full, to a window of its own (text_length 0) that takes the cluster of the
+    piece before.
     """
 
     start: np.ndarray
@@ -24,6 +25,10 @@ class Windows:
     """int64 [W], tokens that count for the embedding."""
     document: np.ndarray
     """int64 [W], the document's index."""
+    source: np.ndarray
+    """int64 [W], index into the store's sources."""
+    is_training: np.ndarray
+    """bool [W], whether the document is not held out for validation."""
 
     def __len__(self) -> int:
         return len(self.start)
@@ -38,4 +43,5 @@ def cut_windows(store: TokenStore, window: int) -> Windows:
     start = document_start[document] + window * (np.arange(len(document), dtype=np.int64) - first_of_document[document])
     end = np.minimum(start + window, document_end[document])
     text_end = np.minimum(end, document_end[document] - 1)
-    return Windows(start, end - start, text_end - start, document)
+    source = store.document_source[document].astype(np.int64)
+    return Windows(start, end - start, text_end - start, document, source, ~store.document_held_out[document])

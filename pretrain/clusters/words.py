@@ -19,12 +19,14 @@ _MARKUP = re.compile(r"https?://\S+|www\.\S+|<[^<>]{1,200}>|&#?\w{1,8};|\\[A-Za-
 _WORD = re.compile(r"(?<![\w\\@&/.$'’-])[^\W\d_]{3,}(?![\w\\@/=(:'’-])")
 """Whole words of letters; names in code, addresses and halves of hyphenated words are passed over."""
 _UNINFORMATIVE = frozenset(ENGLISH_STOP_WORDS) | frozenset("""
-    actually also although always another anything away basically bit came come comes coming consider considered did does doing done don else even every
-    everything far following general get gets getting give given gives going gone gonna good got great had has have having href html http https just kind
-    know knew large later less let like little long look looked lot made make makes making man may maybe men might mr mrs much must need never new nbsp non
-    nor now okay old one ones particular possible pretty put quite rather really respectively right said saw say saying says seem seemed set several shall she
-    should small something stuff suppose take taken thing things think thought till time times too took try trying two upon use used uses using various very
-    want way well went were will within would yeah yes yet you""".split())
+    actually also although always another anything away basically bit came come comes coming consider considered did does doing don
+    done else even every everything far following general get gets getting give given gives going gone gonna good got great had has
+    have having href html http https just kind knew know large later less let like little long look looked lot made make makes making
+    man may maybe men might mr mrs much must nbsp need never new non nor now okay old one ones particular possible pretty put quite
+    rather really respectively right said saw say saying says seem seemed set several shall she should small something stuff suppose
+    take taken thing things think thought till time times too took try trying two upon use used uses using various very want way well
+    went were will within would yeah yes yet you
+""".split())
 
 
 class TokenDecoder:
@@ -35,7 +37,8 @@ class TokenDecoder:
         byte_of = {character: byte for byte, character in enumerate(_byte_characters())}
         special = {token["content"] for token in tokenizer["added_tokens"]}
         self._bytes_of = {
-            id: b"" if entry in special else bytes(byte_of[character] for character in entry) for entry, id in tokenizer["model"]["vocab"].items()
+            id: b"" if entry in special else bytes(byte_of[character] for character in entry)
+            for entry, id in tokenizer["model"]["vocab"].items()
         }
 
     @property
@@ -80,8 +83,8 @@ class WordStatistics:
             self._sources[word].add(source)
 
     def top_terms(self) -> list[list[str]]:
-        """Up to TERMS terms per cluster, the most telling first. A term's score is p log(p / q)^2, with p and q the shares of windows that hold
-        it in the cluster and in all clusters, each cluster counted alike. The square prefers telling words to frequent ones."""
+        """Up to TERMS terms per cluster, the most telling first. A term's score is p log(p / q)^2, with p and q the shares of windows that
+        hold it in the cluster and in all clusters, each cluster counted alike. The square prefers telling words to frequent ones."""
         shares = [
             {word: count / windows for word, count in counts.items()} for counts, windows in zip(self._windows_with, self._windows)
         ]

@@ -1,5 +1,6 @@
-"""Writes what the studio must agree with: the cluster of every window of every domain's test documents, and of a few documents that lie in the
-fixture itself, by this package's own arithmetic on a finished pack. Run it again whenever the pack's encoder, centroids or tokenizer change:
+"""Writes what the studio must agree with: the cluster of every window of every domain's test documents, and of a few documents that lie
+in the fixture itself, by this package's own arithmetic on a finished pack. Run it again whenever the pack's encoder, centroids or
+tokenizer change:
 
     python -m pretrain.clusters.write_fixture CONFIG [PACK_FOLDER]
 
@@ -30,7 +31,7 @@ TEST_PART = ".test"
 GENERATED_DOCUMENTS = 24
 
 WRITTEN_TEXTS = [
-    "The tenant shall give the landlord thirty days' notice in writing before leaving the premises, and section 4 applies to any deposit that was paid.",
+    "The tenant shall give the landlord thirty days' notice in writing before leaving, and section 4 applies to any deposit that was paid.",
     "Whisk two eggs with a cup of sugar, fold in the flour and the melted butter, and bake in a moderate oven for forty minutes.",
     "def area(width: float, height: float) -> float:\n    \"\"\"Square metres.\"\"\"\n    return width * height\n\nprint(area(2.5, 4.0))\n",
     "Let $f : X \\to Y$ be a continuous map of topological spaces. If $X$ is compact, then $f(X)$ is compact.",
