@@ -13,7 +13,7 @@ from .corpus.documents import CorpusError
 from .evaluate import stage as evaluate_options
 from .pack.errors import PackError
 
-STAGES = ("tokenize", "cluster", "train", "pack", "evaluate")
+STAGES = ("tokenize", "cluster", "train", "evaluate", "pack")
 
 EPILOG = """examples:
   python -m pretrain run configs/nano.yaml                     everything

@@ -102,6 +102,8 @@ class TrainConfig:
     """float32, bfloat16, or auto: what multiplies matrices faster here, measured."""
     compile: str = "auto"
     """yes, no, or auto: torch.compile where PyTorch has it."""
+    parallel: str = "ddp"
+    """How several processes share a model: ddp (each holds all of it) or fsdp (each holds a part; see CLUSTER.md)."""
     checkpoint_seconds: float = 120.0
     validate_every_steps: int = 250
     validation_tokens: int = 200_000
@@ -146,6 +148,8 @@ class RunConfig:
     clusters: ClusterConfig
     train: TrainConfig
     fine_tune: FineTuneConfig = field(default_factory=FineTuneConfig)
+    results_file: str = ""
+    """Where evaluate writes its tables, a section per config name; empty: RESULTS.md beside this file."""
     pack_mixture: bool = True
     pack_t_bits: int = 16
     """Bits of a number of T in the pack: 16 (F16), or 8 with a float32 scale per row."""
@@ -155,6 +159,10 @@ class RunConfig:
     @property
     def work(self) -> Path:
         return Path(self.work_dir)
+
+    @property
+    def results(self) -> Path:
+        return Path(self.results_file) if self.results_file else Path(__file__).parent / "RESULTS.md"
 
 
 def load_config(path: str | Path) -> RunConfig:
@@ -238,5 +246,7 @@ def check(config: RunConfig, where: str) -> None:
         raise ConfigError(f"{where}: train.precision must be auto, float32 or bfloat16.")
     if config.train.compile not in ("auto", "yes", "no"):
         raise ConfigError(f"{where}: train.compile must be auto, yes or no.")
+    if config.train.parallel not in ("ddp", "fsdp"):
+        raise ConfigError(f"{where}: train.parallel must be ddp or fsdp.")
     if config.fine_tune.schedule not in ("linear", "constant"):
         raise ConfigError(f"{where}: fine_tune.schedule must be linear or constant.")

@@ -1,6 +1,7 @@
 """clusters.json: what a person and the studio read about each cluster."""
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from .words import TokenDecoder, WordStatistics, labels_of
 WINDOWS_READ = 400
 """Windows per cluster whose words are counted."""
 SOURCES_NAMED = 3
+_CUT_WORDS = re.compile(r"^\w+|\w+$")
+"""Windows may begin and end within a word."""
 
 
 def describe_clusters(config: RunConfig, store: TokenStore, windows: Windows, clusters: np.ndarray) -> dict[str, Any]:
@@ -29,7 +32,8 @@ def describe_clusters(config: RunConfig, store: TokenStore, windows: Windows, cl
         members = np.flatnonzero((clusters == cluster) & is_training)
         for index in np.sort(random.permutation(members)[:WINDOWS_READ]):
             start = windows.start[index]
-            words.add(decoder.text(store.tokens[start : start + windows.text_length[index]]), cluster, int(windows.source[index]))
+            text = decoder.text(store.tokens[start : start + windows.text_length[index]])
+            words.add(_CUT_WORDS.sub("", text), cluster, int(windows.source[index]))
     terms = words.top_terms()
     return {
         "window_tokens": config.clusters.window,

@@ -1,8 +1,8 @@
 """The cluster stage: fits the document encoder, clusters the generic text's windows by k-means, names the clusters, and places every window
 of the generic text and of the domains' training text.
 
-Each file of `clusters/` is whole or absent, and a killed run goes on at the first that is missing. `clusters.json` is written last. Settings
-or text that no longer fit what is there are refused, because training may have used it.
+Each file of `clusters/` is whole or absent, and a killed run goes on at the first that is missing. `clusters.json` is written last.
+Settings or text that no longer fit what is there are refused, because training may have used it.
 """
 from __future__ import annotations
 
@@ -149,7 +149,8 @@ def _centroids(
 
 
 def _sample(windows: Windows, usable: np.ndarray, count: int, config: RunConfig) -> np.ndarray:
-    """Indices of at most `count` usable training windows, drawn without repetition with chances by length (Efraimidis and Spirakis, 2006)."""
+    """Indices of at most `count` usable training windows, drawn without repetition with chances by length
+    (Efraimidis and Spirakis, 2006)."""
     candidates = np.flatnonzero(usable & windows.is_training)
     if not len(candidates):
         raise CorpusError(f"{config.corpus.generic}: there is no text to cluster.")

@@ -35,6 +35,8 @@ def fit_table(counts: sparse.csr_matrix, size: int, end_of_text: int, seed: int)
     idf = np.where(windows_with_token >= MIN_WINDOWS_WITH_TOKEN, np.log((num_windows + 1) / (windows_with_token + 1)), 0)
     shares = _scale_rows(counts, counts.sum(1))
     weighted = (shares @ sparse.diags(idf)).tocsr()
+    if not weighted.data.any():
+        raise ValueError("the windows do not differ in their tokens")
     # Windows of norm 1, as they are clustered: otherwise a few windows of rare tokens take the leading directions.
     unit = _scale_rows(weighted, np.sqrt(weighted.multiply(weighted).sum(1)))
     directions = TruncatedSVD(size, n_iter=POWER_ITERATIONS, random_state=seed).fit(unit).components_

@@ -88,16 +88,16 @@ class WordStatistics:
         shares = [
             {word: count / windows for word, count in counts.items()} for counts, windows in zip(self._windows_with, self._windows)
         ]
-        mean_share: Counter[str] = Counter()
+        mean_share: dict[str, float] = defaultdict(float)
         for of_cluster in shares:
             for word, share in of_cluster.items():
-                mean_share[word] += share / len(shares)  # type: ignore[assignment]
+                mean_share[word] += share / len(shares)
         terms = []
         for of_cluster in shares:
             scores = {
                 word: share * np.log(share / mean_share[word]) ** 2
                 for word, share in of_cluster.items()
-                if share >= max(MIN_SHARE_OF_WINDOWS, mean_share[word]) and word not in _UNINFORMATIVE
+                if share >= MIN_SHARE_OF_WINDOWS and share > mean_share[word] and word not in _UNINFORMATIVE
             }
             ranked = sorted(scores, key=lambda word: (-scores[word], word))
             # Words of one source alone are mostly its people's names and its page furniture.

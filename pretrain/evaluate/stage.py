@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
@@ -17,7 +16,7 @@ from .jobs import DEFAULT_STRATEGIES, DISTILLED, LLM, SYSTEMS, Job, named, order
 from .pretrained import domain_names, fingerprint, missing_runs
 from .results import Record, Results
 from .specialize import run_job
-from .tables import RESULTS_FILE, write_results
+from .tables import write_results
 from .teachers import discard_teacher
 from .workbench import Workbench
 
@@ -30,18 +29,24 @@ class EvaluateOptions:
     domains: list[str] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
     strategies: list[str] = field(default_factory=list)
-    results_file: Path = RESULTS_FILE
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The stage's part of the command line; lists are separated by commas."""
-    words = lambda text: [word.strip() for word in text.split(",") if word.strip()]  # noqa: E731
-    parser.add_argument("--systems", type=words, default=[], help=f"of {', '.join(SYSTEMS)}; default all")
-    parser.add_argument("--domains", type=words, default=[], help="default: fine_tune.domains, or all")
-    parser.add_argument("--seeds", type=lambda text: [int(word) for word in words(text)], default=[], help="default: fine_tune.seeds")
+    parser.add_argument("--systems", type=word_list, default=[], help=f"of {', '.join(SYSTEMS)}; default all")
+    parser.add_argument("--domains", type=word_list, default=[], help="default: fine_tune.domains, or all")
+    parser.add_argument("--seeds", type=number_list, default=[], help="default: fine_tune.seeds")
     strategies = f"ways to choose an expert; default {', '.join(DEFAULT_STRATEGIES)}; also {BEST_FINE_TUNED}"
-    parser.add_argument("--strategies", type=words, default=[], help=strategies)
+    parser.add_argument("--strategies", type=word_list, default=[], help=strategies)
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each; 1: one process with all threads")
+
+
+def word_list(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def number_list(text: str) -> list[int]:
+    return [int(word) for word in word_list(text)]
 
 
 def options_from(arguments: argparse.Namespace) -> EvaluateOptions:
@@ -59,7 +64,7 @@ def run_evaluate(config: RunConfig, workers: int = 1, options: EvaluateOptions =
         else:
             _in_processes(config, jobs, workers)
     finally:
-        write_results(config, options.results_file)
+        write_results(config)
 
 
 def runnable_jobs(config: RunConfig, options: EvaluateOptions) -> list[Job]:

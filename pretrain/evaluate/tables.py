@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import math
 import statistics
-from pathlib import Path
 from typing import Callable, Sequence
 
 from ..config import RunConfig
@@ -15,7 +14,6 @@ from .pretrained import cluster_histograms, domain_names, missing_runs
 from .results import Record, job_of
 from .summary import MeanOverSeeds, Summary, Variant, current_records
 
-RESULTS_FILE = Path(__file__).parent.parent / "RESULTS.md"
 HEADING = "# Results\n\nWritten by `python -m pretrain evaluate CONFIG`; do not edit.\n"
 MISSING = "–"
 BASELINE: Variant = (SLM, "")
@@ -26,10 +24,11 @@ EXPERT_CHOICES: tuple[Variant, ...] = tuple((system, strategy) for system in (PN
 DECIMALS = {"perplexity": 2, "bits_per_byte": 3}
 
 
-def write_results(config: RunConfig, path: Path = RESULTS_FILE) -> None:
+def write_results(config: RunConfig) -> None:
     """Replaces this configuration's section of the file and leaves the others."""
     begin, end = f"<!-- begin {config.name} -->", f"<!-- end {config.name} -->"
     section = f"{begin}\n{markdown_tables(config)}{end}\n"
+    path = config.results
     text = path.read_text(encoding="utf-8") if path.exists() else HEADING
     if begin in text and end in text:
         before, rest = text.split(begin, 1)

@@ -27,7 +27,7 @@ def tiny_config(folder: Path, **fine_tune: object) -> RunConfig:
         "patience": 2, "validation_share": 0.1, "seeds": [1, 2], **fine_tune,
     }
     return RunConfig(
-        name="tiny", work_dir=str(folder), pack_dir=str(folder / "pack"),
+        name="tiny", work_dir=str(folder), pack_dir=str(folder / "pack"), results_file=str(folder / "RESULTS.md"),
         small=ModelShape(16, 24, 2, 2), large=ModelShape(24, 40, 2, 2), projected_network=ProjectedNetworkShape(h=2, m=3),
         corpus=CorpusConfig(generic=""), tokenizer=TokenizerConfig(VOCAB_SIZE), clusters=ClusterConfig(k=NUM_CLUSTERS),
         train=TrainConfig(tokens=1000, context=16, sequences_per_group=1, groups_per_step=1, learning_rate=1e-3, precision="float32", compile="no"),

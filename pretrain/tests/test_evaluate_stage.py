@@ -46,7 +46,7 @@ def test_names_on_the_command_line_are_forgiving_about_case_and_hyphens():
 
 def test_every_system_and_strategy_ends_with_figures_and_resume_runs_nothing(tmp_path, monkeypatch):
     config = tiny_work(tmp_path, seeds=[1])
-    everything = EvaluateOptions(strategies=[MOST_FREQUENT, BEST_PRETRAINED, BEST_FINE_TUNED, MIXTURE, FITTED], results_file=tmp_path / "RESULTS.md")
+    everything = EvaluateOptions(strategies=[MOST_FREQUENT, BEST_PRETRAINED, BEST_FINE_TUNED, MIXTURE, FITTED])
     run_evaluate(config, options=everything)
     records = records_of(config)
     variants = [(SLM, ""), (NOPT, ""), (LLM, ""), (DISTILLED, "")]
@@ -121,7 +121,7 @@ def test_best_pretrained_takes_the_expert_with_the_lowest_validation_loss(tmp_pa
 def test_a_nan_is_recorded_as_an_error_and_the_job_stays_done(tmp_path, monkeypatch):
     config = tiny_work(tmp_path, runs=("slm",), seeds=[1])
     write_run(config, "slm", 0, [], poison=True)
-    options = EvaluateOptions(systems=[SLM], domains=["law"], results_file=tmp_path / "RESULTS.md")
+    options = EvaluateOptions(systems=[SLM], domains=["law"])
     run_evaluate(config, options=options)
     record, = records_of(config)
     assert record["status"] == "failed" and "not a finite number" in record["error"] and "after" not in record
@@ -132,7 +132,7 @@ def test_a_nan_is_recorded_as_an_error_and_the_job_stays_done(tmp_path, monkeypa
 
 def test_results_of_other_checkpoints_or_settings_do_not_count(tmp_path):
     config = tiny_work(tmp_path, runs=("slm",), seeds=[1])
-    options = EvaluateOptions(systems=[SLM], domains=["law"], results_file=tmp_path / "RESULTS.md")
+    options = EvaluateOptions(systems=[SLM], domains=["law"])
     run_evaluate(config, options=options)
     assert len(current_records(config)) == 1
     assert current_records(with_fine_tuning(config, learning_rate=1e-4)) == []
@@ -168,7 +168,7 @@ def test_a_job_that_another_process_holds_is_left_to_it(tmp_path):
 
 def test_two_processes_share_the_jobs(tmp_path):
     config = tiny_work(tmp_path, runs=("slm", "pn"), seeds=[1])
-    run_evaluate(config, workers=2, options=EvaluateOptions(systems=[SLM, PN], strategies=[MOST_FREQUENT], results_file=tmp_path / "RESULTS.md"))
+    run_evaluate(config, workers=2, options=EvaluateOptions(systems=[SLM, PN], strategies=[MOST_FREQUENT]))
     records = records_of(config)
     assert sorted((r["domain"], r["system"]) for r in records) == [("law", SLM), ("law", PN), ("songs", SLM), ("songs", PN)]
     assert {r["threads"] for r in records} == {1}

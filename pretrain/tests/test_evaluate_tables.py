@@ -120,19 +120,19 @@ def test_generic_perplexity_is_the_last_validation_and_the_mixtures_is_weighted_
 def test_results_file_keeps_other_sections_and_replaces_its_own(tmp_path):
     config = tiny_work(tmp_path, runs=("slm", "pn"))
     path = tmp_path / "RESULTS.md"
-    write_results(config, path)
+    write_results(config)
     first = path.read_text()
     assert "## tiny" in first and "SLM-mix is left out: not pretrained (mix-0, mix-1, mix-2)." in first
     path.write_text(first + "\n<!-- begin base -->\nother\n<!-- end base -->\n")
     append_line(tmp_path / "evaluation" / "results.jsonl", {**result("law", SLM, "", 1, 9.87, 6.54), "fingerprint": fingerprint(config, SLM, "law")})
     append_line(tmp_path / "evaluation" / "results.jsonl", {**result("songs", SLM, "", 1, 7.77, 7.77), "fingerprint": "of another time"})
-    write_results(config, path)
+    write_results(config)
     text = path.read_text()
     assert text.count("## tiny") == 1 and "other\n" in text
     assert f"| law | 6.54 |{f' {MISSING} |' * 7}" in text and "7.77" not in text
     assert "Fine-tuned in float32 on a CPU with PyTorch 1.13;" in text
     again = path.read_text()
-    write_results(config, path)
+    write_results(config)
     assert path.read_text() == again
 
 

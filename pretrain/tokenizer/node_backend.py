@@ -33,12 +33,13 @@ class NodeBackend:
             raise ConfigError(
                 f"tokenizer.vocab_size above {MAX_VOCABULARY} needs the Python package (pip install tokenizers), found {vocab_size}."
             )
-        # Both sides remove the folder: this one where reading the texts fails, Node's where this process is killed.
+        # Both sides remove the folder: this one where reading the texts fails, Node's where this process is killed while reading.
         with tempfile.TemporaryDirectory(prefix="merges-", ignore_cleanup_errors=True) as folder:
             process = _NodeProcess("merges", folder)
             try:
                 for text in texts:
                     process.write_json_line(text)
+                process.write_json_line(None)
                 return json.loads(process.finish())
             finally:
                 process.close()

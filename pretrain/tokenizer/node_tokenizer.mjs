@@ -1,7 +1,7 @@
 // Hugging Face's Rust tokenizer library through its npm package, as a filter: for node_backend.py, where Python's is absent.
 //
-//   node node_tokenizer.mjs merges FOLDER        one JSON string a line -> a JSON list of merges, the most frequent first;
-//                                                the folder is for files in between, and is removed
+//   node node_tokenizer.mjs merges FOLDER        one JSON string a line, and null at the end -> a JSON list of merges, the most
+//                                                frequent first; the folder is for files in between, and is removed
 //   node node_tokenizer.mjs encode FILE.json     a JSON list of strings a line -> for each string its number of ids (uint32)
 //                                                and its ids (uint16), little-endian
 //
@@ -27,12 +27,18 @@ async function writeMerges(folder) {
     const words = openSync(wordsFile, 'w');
     writeSync(words, `${byteLevelAlphabet().join(' ')}\n`);
     const cutIntoWords = byteLevelPreTokenizer(false, true);
+    let isWhole = false;
     for await (const line of jsonLines) {
-      writeSync(words, `${cutIntoWords.preTokenizeString(JSON.parse(line)).map(([word]) => word).join(' ')}\n`);
+      const text = JSON.parse(line);
+      isWhole = text === null;
+      if (isWhole) break;
+      writeSync(words, `${cutIntoWords.preTokenizeString(text).map(([word]) => word).join(' ')}\n`);
     }
     closeSync(words);
+    if (!isWhole) throw new Error('the input ended early');
     const tokenizer = new Tokenizer(BPE.empty());
     tokenizer.setPreTokenizer(whitespaceSplitPreTokenizer());
+    // It prints empty lines to standard output, which JSON allows before a value.
     tokenizer.train([wordsFile]);
     const trained = join(folder, 'tokenizer.json');
     tokenizer.save(trained);

@@ -15,13 +15,12 @@ import torch
 from ..config import ConfigError, RunConfig
 from ..files import atomic_path, write_json
 from ..model.flops import projection_flops, training_flops_per_token
-from ..model.initialization import initialize
 from ..pack.safetensors_file import write_safetensors
 from ..progress import Progress
 from .blocks import GroupedTokens, grouped_tokens
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import checkpoint_of
 from .distributed import World
-from .model_on_device import ModelOnDevice, model_of_shape
+from .model_on_device import model_of_shape
 from .optimizer import make_optimizer, set_learning_rate
 from .sampler import GroupSampler
 from .schedule import learning_rate_at
@@ -42,7 +41,7 @@ class Counters:
 
 
 class Trainer:
-    """One run. `folder` gets metrics.jsonl, checkpoint.pt while it runs, final.safetensors and run.json when it is done."""
+    """One run. `folder` gets metrics.jsonl, a checkpoint while it runs, final.safetensors and run.json when it is done."""
 
     def __init__(self, config: RunConfig, run: TrainingRun, world: World) -> None:
         self.config, self.run, self.world = config, run, world
@@ -61,14 +60,16 @@ class Trainer:
         """Raises FloatingPointError when a loss or a gradient norm is not finite; the last checkpoint stays."""
         train = self.config.train
         self.model = model_of_shape(self.config, self.run.shape, self.run.projected, self.world)
-        initialize(self.model.module, train.seed)
+        self.model.initialize(train.seed)
         self.counters = Counters()
         if self.num_steps:
             self.text, self.held_out = grouped_tokens(self.config.work, self.run.labels)
             self._run_steps()
+        weights = self.model.whole_weights()
         if self.world.is_first:
-            self._write_final()
-            (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+            self._write_final(weights)
+        if self.num_steps:
+            self.checkpoint.remove()
         self.world.wait()
 
     def _run_steps(self) -> None:
@@ -78,8 +79,8 @@ class Trainer:
         if probabilities is None:
             probabilities = cluster_shares(self.text)
         sampler = GroupSampler(probabilities, self.text.num_blocks(train.context), train.groups_per_step, train.sequences_per_group, train.seed)
-        checkpoint = self.folder / "checkpoint.pt"
-        restored = load_checkpoint(checkpoint, self.model.module, optimizer, self._settings())
+        self.checkpoint = checkpoint_of(self.folder, train.parallel, world)
+        restored = self.checkpoint.load(self.model.module, optimizer, self._settings())
         if restored:
             self.counters = Counters(**restored)
             sampler.restore(self.counters.sampler)
@@ -89,9 +90,8 @@ class Trainer:
             f"train {self.run.name}", self.num_steps * self.tokens_per_step, "tokens", self.folder / "log.txt",
             done=self.counters.step * self.tokens_per_step, quiet=not world.is_first,
         )
-        parameters = [p for p in self.model.module.parameters()]
         last_saved = time.monotonic()
-        since_log = torch.zeros((), device=world.device)
+        since_log, steps_since_log = torch.zeros((), device=world.device), 0
         while self.counters.step < self.num_steps:
             started = time.perf_counter()
             blocks, experts = self._next_batch(sampler)
@@ -99,30 +99,33 @@ class Trainer:
             set_learning_rate(optimizer, learning_rate)
             loss = self.model.loss(blocks, experts)
             loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(parameters, train.clip_norm)
-            if not math.isfinite(float(norm)):
-                raise FloatingPointError(f"{self.run.name}: the gradient's norm is {float(norm)} at step {self.counters.step + 1}; the last checkpoint is kept.")
+            norm = self.model.clip_gradients(train.clip_norm)
+            if not math.isfinite(norm):
+                raise FloatingPointError(f"{self.run.name}: the gradient's norm is {norm} at step {self.counters.step + 1}; the last checkpoint is kept.")
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             since_log += loss.detach().float()
+            steps_since_log += 1
             self.counters.step += 1
             self.counters.seconds += time.perf_counter() - started
             step = self.counters.step
             note = ""
             if step % LOG_EVERY_STEPS == 0 or step == self.num_steps:
-                mean = float(world.mean(since_log)) / ((step - 1) % LOG_EVERY_STEPS + 1)
+                mean = float(world.mean(since_log)) / steps_since_log
                 since_log.zero_()
+                steps_since_log = 0
                 note = f"loss {mean:.4f}"
-                self._record({"loss": mean, "learning_rate": learning_rate, "gradient_norm": float(norm)})
+                self._record({"loss": mean, "learning_rate": learning_rate, "gradient_norm": norm})
             if step % train.validate_every_steps == 0 or step == self.num_steps:
                 result = self._validate()
                 note = f"validation perplexity {math.exp(result.mean):.2f}"
                 self._record({"validation_loss": result.mean, "validation_loss_by_cluster": result.by_cluster})
             progress.advance(self.tokens_per_step, note)
-            if time.monotonic() - last_saved > train.checkpoint_seconds and step < self.num_steps:
-                self._save(checkpoint, optimizer, sampler)
+            is_due = time.monotonic() - last_saved > train.checkpoint_seconds and step < self.num_steps
+            if world.first_decides(is_due):  # clocks differ, and all must save at the same step
+                self._save(optimizer, sampler)
                 last_saved = time.monotonic()
-        self._save(checkpoint, optimizer, sampler)
+        self._save(optimizer, sampler)
 
     def _next_batch(self, sampler: GroupSampler) -> tuple[torch.Tensor, torch.Tensor]:
         """This rank's groups of the global batch: blocks [G / ranks, b, T + 1], experts [G / ranks]."""
@@ -164,24 +167,21 @@ class Trainer:
         with atomic_path(path) as partial:
             partial.write_text("".join(kept))
 
-    def _save(self, checkpoint: Path, optimizer: torch.optim.Optimizer, sampler: GroupSampler) -> None:
-        if self.world.is_first:
-            self.counters.sampler = sampler.state()
-            save_checkpoint(checkpoint, self.model.module, optimizer, dataclasses.asdict(self.counters), self._settings())
-        self.world.wait()
+    def _save(self, optimizer: torch.optim.Optimizer, sampler: GroupSampler) -> None:
+        self.counters.sampler = sampler.state()
+        self.checkpoint.save(self.model.module, optimizer, dataclasses.asdict(self.counters), self._settings())
 
     def _settings(self) -> dict[str, Any]:
         """What must not change between a checkpoint and its continuation. Where and how it computes may."""
         train = dataclasses.asdict(self.config.train)
-        for free in ("precision", "compile", "checkpoint_seconds", "validate_every_steps", "validation_tokens", "importance_domains"):
+        for free in ("precision", "compile", "parallel", "checkpoint_seconds", "validate_every_steps", "validation_tokens", "importance_domains"):
             train.pop(free)
         return {"train": train, "shape": dataclasses.asdict(self.run.shape), "tokens": self.run.tokens, "vocab_size": self.config.tokenizer.vocab_size,
                 "projected_network": dataclasses.asdict(self.config.projected_network) if self.run.projected else None}
 
-    def _write_final(self) -> None:
-        tensors = {name: weight.detach().float().cpu().numpy() for name, weight in self.model.module.state_dict().items()}
+    def _write_final(self, weights: dict[str, np.ndarray]) -> None:
         with atomic_path(self.folder / "final.safetensors") as partial:
-            write_safetensors(partial, tensors)
+            write_safetensors(partial, weights)
         tokens = self.counters.step * self.tokens_per_step
         flops = tokens * training_flops_per_token(self.run.shape, self.config.tokenizer.vocab_size, self.config.train.context)
         if self.run.projected:
@@ -190,8 +190,8 @@ class Trainer:
         write_json(self.folder / "run.json", {
             "name": self.run.name, "system": self.run.system, "settings": self._settings(), "steps": self.counters.step, "tokens": tokens, "flops": flops,
             "seconds": seconds, "tokens_per_second": tokens / seconds if seconds else None,
-            "parameters": sum(weight.size for weight in tensors.values()), "precision": str(self.model.dtype).removeprefix("torch."),
-            "ranks": self.world.size, "threads": torch.get_num_threads(), "torch": torch.__version__, "device": device_name(self.world.device),
+            "parameters": sum(weight.size for weight in weights.values()), "precision": str(self.model.dtype).removeprefix("torch."),
+            "ranks": self.world.size, "parallel": self.config.train.parallel, "threads": torch.get_num_threads(), "torch": torch.__version__, "device": device_name(self.world.device),
         })
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..model.loss import token_losses
 from .blocks import GroupedTokens
 from .model_on_device import ModelOnDevice
 
@@ -52,11 +51,6 @@ def validate(model: ModelOnDevice, text: GroupedTokens, clusters: list[int], tok
     return ValidationLoss(float(sums.sum() / counts.sum()) if counts.sum() else math.nan, by_cluster)
 
 
-@torch.no_grad()
 def block_losses(model: ModelOnDevice, blocks: torch.Tensor, experts: torch.Tensor) -> torch.Tensor:
     """Summed negative log-likelihood [G, b] of blocks [G, b, T + 1] through experts [G]."""
-    blocks, experts = blocks.to(model.device), experts.to(model.device)
-    with model.autocast():
-        hidden = model.grouped_hidden(blocks[..., :-1], experts)
-        losses = token_losses(hidden.flatten(0, 2), model.module.head_weight, blocks[..., 1:].flatten())
-    return losses.view(blocks.shape[0], blocks.shape[1], -1).double().sum(-1).cpu()
+    return model.token_losses(blocks, experts).double().sum(-1).cpu()

@@ -16,10 +16,10 @@ const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
 })();
 
 /**
- * The words GPT-2's pre-tokenizer cuts a text into before any merge. Matched again on one of its own matches it gives that match
- * back whole, which is what makes a cache from word to ids exact.
+ * The words GPT-2's pre-tokenizer cuts a text into before any merge. White space is what Unicode calls so, as in the trainer's library: JavaScript's
+ * \s takes in U+FEFF and leaves out U+0085.
  */
-export const WORD_PATTERN = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+export const WORD_PATTERN = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 
 /** The bytes a vocabulary entry stands for; undefined when a character is outside the byte alphabet. */
 export function bytesOfVocabularyEntry(entry: string): Uint8Array | undefined {

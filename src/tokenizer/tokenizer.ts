@@ -77,11 +77,15 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   const added = json.added_tokens ?? [];
   const config = isRecord(tokenizerConfig) ? tokenizerConfig : {};
   const plainAdded = added.filter((token) => !token.special);
+  const isByteLevel = isPlainByteLevelBpe(json);
   let library: Tokenizer;
   let libraryForDecoding: Tokenizer | undefined;
   try {
     // Special tokens are withheld from the library, so that it cannot find them in a text.
-    library = new Tokenizer({ ...tokenizerJson, added_tokens: plainAdded }, { ...config, clean_up_tokenization_spaces: false });
+    // Words are cut here, by what the trainer's library calls white space (WORD_PATTERN); the JavaScript library has its own idea of it.
+    // A text with a plain added token goes to it whole, so there it has to cut.
+    const withoutCutting = isByteLevel && plainAdded.length === 0 ? { pre_tokenizer: { ...json.pre_tokenizer, use_regex: false } } : {};
+    library = new Tokenizer({ ...tokenizerJson, ...withoutCutting, added_tokens: plainAdded }, { ...config, clean_up_tokenization_spaces: false });
   } catch (error) {
     throw new UserError(`tokenizer.json cannot be used: ${messageOf(error)}`);
   }
@@ -90,7 +94,6 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   for (const [entry, id] of Object.entries(vocabulary)) nameOfId[id] = entry;
   for (const token of added) nameOfId[token.id] = token.content;
   const vocabSize = nameOfId.length;
-  const isByteLevel = isPlainByteLevelBpe(json);
   const encoder = new TextEncoder();
   const addedIds = new Set(added.map((token) => token.id));
   const bytesOfId = isByteLevel
