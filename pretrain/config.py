@@ -154,7 +154,9 @@ class RunConfig:
     pack_t_bits: int = 16
     """Bits of a number of T in the pack: 16 (F16), or 8 with a float32 scale per row."""
     reservoir_tokens: int = 2_000_000
-    """Generic tokens shipped with the pack for importance sampling, held-out part included."""
+    """Generic tokens shipped with the pack for importance sampling, held-out part included; 0: none."""
+    reservoir_sources: list[str] = field(default_factory=list)
+    """Sources whose text may be passed on; empty: all. Weights and text are different things to a licence."""
 
     @property
     def work(self) -> Path:

@@ -101,6 +101,7 @@ def _settings(config: RunConfig) -> str:
     rows += [["tokenizer", f"byte-level BPE, {config.tokenizer.vocab_size:,} entries"]]
     rows += [["clusters", f"{config.clusters.k}, windows of at most {config.clusters.window:,} tokens"]]
     rows += [[f"train.{name}", _value(value)] for name, value in dataclasses.asdict(config.train).items()]
+    rows += [["reservoir's sources", ", ".join(config.reservoir_sources) or "all"]] if config.reservoir_tokens else []
     rows += [["T in the pack", "half precision" if config.pack_t_bits == 16 else "8 bits with a float32 scale per row"]]
     return _table(["setting", "value"], rows)
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import PackError
+
 HELD_OUT_SHARE = 0.05
 """Share of the reservoir's tokens for the held-out part, as far as there are any."""
 
@@ -58,6 +60,16 @@ def windows_held_out(windows: np.ndarray, documents: np.ndarray, document_held_o
     """bool [W]: whether a window's document (`documents` int64 [D + 1], token offsets) is held out."""
     # An empty document would share its offset with the next one, but every document ends with the end-of-text id.
     return document_held_out[np.searchsorted(documents, windows[:, WINDOW_START], side="right") - 1]
+
+
+def windows_of_sources(windows: np.ndarray, documents: np.ndarray, document_source: np.ndarray, known: list[str], wanted: list[str]) -> np.ndarray:
+    """bool [W]: whether a window's document comes from one of the sources `wanted`; `document_source` int16 [D] indexes `known`.
+    Raises PackError for a source that the corpus does not have."""
+    for name in wanted:
+        if name not in known:
+            raise PackError(f"reservoir_sources: the tokenized corpus has no source '{name}'; it has {', '.join(known)}.")
+    indices = [known.index(name) for name in wanted]
+    return np.isin(document_source[np.searchsorted(documents, windows[:, WINDOW_START], side="right") - 1], indices)
 
 
 def even_shares(available: list[int], total: int) -> list[int]:

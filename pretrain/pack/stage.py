@@ -19,7 +19,7 @@ from .card import CardFacts, card
 from .errors import PackError
 from .layout import projected_network_layout, small_model_layout, trained_shapes
 from .manifest import MANIFEST_NAME, llama_config_json, manifest_json, network_json
-from .reservoir import build_reservoir, windows_held_out
+from .reservoir import build_reservoir, windows_held_out, windows_of_sources
 from .runs import TrainedRun, find_run, mixture_runs, read_json, require_run
 from .safetensors_file import TensorSpec, read_safetensors
 from .verify import verify_pack
@@ -117,10 +117,14 @@ class _Packing:
         clusters = read_json(folder / "clusters.json")
         if self.config.reservoir_tokens > 0:
             windows = _read_windows(folder / "windows.npy", k, len(self.tokens.tokens))
+            wanted = self.config.reservoir_sources
+            if wanted:
+                known = [source["name"] for source in self.tokens.summary["sources"]]
+                windows = windows[windows_of_sources(windows, self.tokens.documents, self.tokens.document_source, known, wanted)]
             held_out = windows_held_out(windows, self.tokens.documents, self.tokens.document_held_out)
             reservoir = build_reservoir(self.tokens.tokens, windows, held_out, k, self.config.reservoir_tokens, self.config.train.seed)
             (self.folder / "reservoir.bin").write_bytes(reservoir.tokens.tobytes())
-            clusters["reservoir"] = reservoir.description
+            clusters["reservoir"] = {**reservoir.description, "sources": wanted or "all"}
             if all(cluster["held_out"]["begin"] == cluster["held_out"]["end"] for cluster in reservoir.description["clusters"]):
                 self.missing.append("A held-out part of the reservoir: no held-out window fits in it.")
         else:

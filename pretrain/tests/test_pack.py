@@ -16,7 +16,7 @@ from pretrain.config import ConfigError, RunConfig
 from pretrain.corpus.token_store import TokenStore
 from pretrain.pack.errors import PackError
 from pretrain.pack.layout import small_model_layout
-from pretrain.pack.reservoir import build_reservoir, even_shares
+from pretrain.pack.reservoir import build_reservoir, even_shares, windows_of_sources
 from pretrain.pack.safetensors_file import read_safetensors
 from pretrain.pack.stage import run_pack
 from pretrain.pack.verify import verify_pack
@@ -125,6 +125,14 @@ def test_reservoir_holds_whole_windows_of_the_right_documents(work: RunConfig) -
     # All of the small cluster, and the rest evenly up to a window.
     assert sizes[2] == windows[(windows[:, 2] == 2) & (windows[:, 0] // 91 % 10 != 3)][:, 1].sum()
     assert abs(sizes[0] - sizes[1]) < 64
+
+
+def test_reservoir_of_chosen_sources_only() -> None:
+    windows = np.array([[0, 50, 0, 0], [50, 50, 1, 0], [100, 50, 0, 0]])
+    documents, source = np.array([0, 100, 150]), np.array([1, 0], np.int16)
+    assert windows_of_sources(windows, documents, source, ["laws", "songs"], ["songs"]).tolist() == [True, True, False]
+    with pytest.raises(PackError, match="no source 'novels'; it has laws, songs"):
+        windows_of_sources(windows, documents, source, ["laws", "songs"], ["novels"])
 
 
 def test_reservoir_without_room_or_without_held_out_text() -> None:

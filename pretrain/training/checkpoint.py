@@ -14,7 +14,7 @@ import shutil
 import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import torch
 from torch import nn
@@ -123,6 +123,7 @@ class ShardedCheckpoint(Checkpoint):
 
     def load(self, model: nn.Module, optimizer: torch.optim.Optimizer, settings: dict[str, Any]) -> dict[str, Any] | None:
         from torch.distributed import checkpoint
+        from torch.distributed.checkpoint.api import CheckpointException
         from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
         step = self._last_step()
@@ -140,7 +141,7 @@ class ShardedCheckpoint(Checkpoint):
                 checkpoint.load(state, checkpoint_id=path)
         except ConfigError:
             raise
-        except Exception as error:  # as with torch.load
+        except (Exception, CheckpointException) as error:  # as with torch.load; CheckpointException is no Exception
             raise ConfigError(f"{path} is damaged ({error}); delete it to start this run again.") from error
         set_state_dict(model, optimizer, model_state_dict=state["model"], optim_state_dict=state["optimizer"])
         return record["counters"]
@@ -172,8 +173,8 @@ def _refuse_other_settings(path: Path, found: dict[str, Any], wanted: dict[str, 
 
 
 @contextlib.contextmanager
-def _without_remarks():
-    """PyTorch warns one process that it is one process."""
+def _without_remarks() -> Iterator[None]:
+    """PyTorch warns a single process that it is alone."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
         yield

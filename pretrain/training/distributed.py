@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ..config import ConfigError
 
-SHARDING_NEEDS = "PyTorch 2.6"
-"""The first release with `fully_shard` in the public API."""
+SHARDING_NEEDS = (2, 6)
+"""The first PyTorch with `fully_shard` in its public API."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,9 @@ def leave_world() -> None:
 
 def require_sharding() -> None:
     """Raises ConfigError where this PyTorch cannot shard a model or its checkpoint."""
-    try:
-        from torch.distributed.fsdp import fully_shard  # noqa: F401
-    except ImportError as error:
-        raise ConfigError(f"train.parallel: fsdp needs {SHARDING_NEEDS} or newer, this is {torch.__version__}; ddp works everywhere.") from error
+    if torch.__version__ < SHARDING_NEEDS:
+        needed = ".".join(map(str, SHARDING_NEEDS))
+        raise ConfigError(f"train.parallel: fsdp needs PyTorch {needed} or newer, this is {torch.__version__}; ddp works with older ones.")
 
 
 def shard(root: nn.Module, layers: Iterable[nn.Module], world: World) -> None:
