@@ -28,8 +28,9 @@ RANKS, STEPS, GROUPS, SEQUENCES = 2, 6, 4, 2
 ALONE = World(0, 1, torch.device("cpu"))
 TOLERANCE = 1e-5
 """Relative, of losses and gradient norms: float32 sums in another order."""
-WEIGHT_TOLERANCE = 1e-5
-"""Absolute, of final weights; six steps of Adam move them by up to 4e-2."""
+MEAN_WEIGHT_TOLERANCE, WEIGHT_TOLERANCE = 1e-6, 1e-3
+"""Absolute, of a tensor's final weights on average and at most. Six steps of Adam move each by up to 4e-2, and where a gradient is near zero
+they turn its rounding into a share of a step."""
 
 
 needs_sharding = pytest.mark.skipif(torch.__version__ < SHARDING_NEEDS, reason=f"needs PyTorch {SHARDING_NEEDS} or newer, this is {torch.__version__}")
@@ -82,7 +83,9 @@ def assert_equal_runs(found: Scenario, expected: Scenario) -> None:
     weights, expected_weights = (read_safetensors(run.folder / "final.safetensors") for run in (found, expected))
     assert weights.keys() == expected_weights.keys()
     for name, weight in expected_weights.items():
-        assert weights[name].shape == weight.shape and np.abs(weights[name] - weight).max() < WEIGHT_TOLERANCE, name
+        assert weights[name].shape == weight.shape, name
+        difference = np.abs(weights[name] - weight)
+        assert difference.mean() < MEAN_WEIGHT_TOLERANCE and difference.max() < WEIGHT_TOLERANCE, name
 
 
 @pytest.fixture(scope="module")
