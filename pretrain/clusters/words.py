@@ -28,6 +28,14 @@ _UNINFORMATIVE = frozenset(ENGLISH_STOP_WORDS) | frozenset("""
     went were will within would yeah yes yet you
 """.split())
 
+_FIRST_NAMES = frozenset("""
+    adam alan alex alice andrew anna anne ben bill bob charles charlie chris dan daniel dave david ed edward emily emma eric frank
+    fred george greg harry helen henry jack jake james jane jeff jerod jim joe john jon joseph josh julia kate kevin louis luke
+    margaret maria mark martin mary matt max michael mike nick patrick paul peter phil richard rob robert ryan sam sarah scott simon
+    stephen steve susan thomas tim tom tony will william""".split())
+"""Those who talk are not what they talk about."""
+_NO_TERMS = _UNINFORMATIVE | _FIRST_NAMES
+
 
 class TokenDecoder:
     """Text of token ids of a byte-level BPE tokenizer."""
@@ -97,7 +105,7 @@ class WordStatistics:
             scores = {
                 word: share * np.log(share / mean_share[word]) ** 2
                 for word, share in of_cluster.items()
-                if share >= MIN_SHARE_OF_WINDOWS and share > mean_share[word] and word not in _UNINFORMATIVE
+                if share >= MIN_SHARE_OF_WINDOWS and share > mean_share[word] and word not in _NO_TERMS
             }
             ranked = sorted(scores, key=lambda word: (-scores[word], word))
             # Words of one source alone are mostly its people's names and its page furniture.
