@@ -8,14 +8,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Dict, Tuple
 
 import numpy as np
 import pytest
 import torch
 from torch.torch_version import TorchVersion
 
-from pretrain.config import ConfigError
+from pretrain.config import ConfigError, load_config
+from pretrain.model.flops import parameter_count, projected_parameter_count, projection_flops, training_flops_per_token
 from pretrain.pack.safetensors_file import read_safetensors
 from pretrain.training import loop
 from pretrain.training.distributed import SHARDING_NEEDS, World
@@ -33,15 +34,22 @@ MEAN_WEIGHT_TOLERANCE, WEIGHT_TOLERANCE = 1e-6, 1e-3
 they turn its rounding into a share of a step."""
 
 
-needs_sharding = pytest.mark.skipif(torch.__version__ < SHARDING_NEEDS, reason=f"needs PyTorch {SHARDING_NEEDS} or newer, this is {torch.__version__}")
+needs_sharding = pytest.mark.skipif(
+    torch.__version__ < SHARDING_NEEDS, reason=f"needs PyTorch {'.'.join(map(str, SHARDING_NEEDS))} or newer, this is {torch.__version__}"
+)
+
+
+Runs = Dict[str, Scenario]
+References = Dict[Tuple[str, int], Scenario]
+"""By system and h."""
 
 
 def scenario(work: Path, system: str, parallel: str = "ddp", h: int = NETWORK.h, **train: Any) -> Scenario:
     """A run of six steps on a fresh work folder, always of the same text."""
     write_tokens_and_clusters(work)
     tokens = STEPS * GROUPS * SEQUENCES * CONTEXT
-    settings = {"tokens": tokens, "groups_per_step": GROUPS, "sequences_per_group": SEQUENCES, "validate_every_steps": 3, "parallel": parallel, **train}
-    return Scenario(system, str(work), settings, h)
+    settings = {"tokens": tokens, "groups_per_step": GROUPS, "sequences_per_group": SEQUENCES, "validate_every_steps": 3, "parallel": parallel}
+    return Scenario(system, str(work), {**settings, **train}, h)
 
 
 def launch(folder: Path, scenarios: list[Scenario]) -> subprocess.CompletedProcess[str]:
@@ -94,13 +102,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def one_process(folder: Path) -> dict[tuple[str, int], Scenario]:
-    """The runs to equal, by system and h."""
-    return {(system, h): alone(scenario(folder / f"one-{system}-{h}", system, h=h)) for system, h in (("slm", NETWORK.h), ("pn", NETWORK.h), ("pn", 3))}
+def one_process(folder: Path) -> References:
+    """The runs to equal."""
+    wanted = [("slm", NETWORK.h), ("pn", NETWORK.h), ("pn", 3)]
+    return {(system, h): alone(scenario(folder / f"one-{system}-{h}", system, h=h)) for system, h in wanted}
 
 
 @pytest.fixture(scope="module")
-def replicated(folder: Path) -> dict[str, Scenario]:
+def replicated(folder: Path) -> Runs:
     """Two ranks with DDP; the last run loses a rank before its fourth step."""
     runs = {system: scenario(folder / f"ddp-{system}", system) for system in ("slm", "pn")}
     runs["killed"] = dataclasses.replace(scenario(folder / "ddp-killed", "pn", checkpoint_seconds=0.0), kill_before=4)
@@ -110,11 +119,11 @@ def replicated(folder: Path) -> dict[str, Scenario]:
 
 
 @pytest.mark.parametrize("system", ["slm", "pn"])
-def test_two_replicas_train_as_one_process(replicated: dict[str, Scenario], one_process: dict[tuple[str, int], Scenario], system: str) -> None:
+def test_two_replicas_train_as_one_process(replicated: Runs, one_process: References, system: str) -> None:
     assert_equal_runs(replicated[system], one_process[system, NETWORK.h])
 
 
-def test_ranks_share_each_global_batch_without_overlap(replicated: dict[str, Scenario], one_process: dict[tuple[str, int], Scenario]) -> None:
+def test_ranks_share_each_global_batch_without_overlap(replicated: Runs, one_process: References) -> None:
     whole = np.load(one_process["pn", NETWORK.h].folder / "blocks.0.npy")
     parts = [np.load(replicated["pn"].folder / f"blocks.{rank}.npy") for rank in range(RANKS)]
     assert whole.shape == (STEPS, GROUPS, SEQUENCES, CONTEXT + 1) and all(part.shape == (STEPS, GROUPS // RANKS, *whole.shape[2:]) for part in parts)
@@ -126,7 +135,7 @@ def test_ranks_share_each_global_batch_without_overlap(replicated: dict[str, Sce
     assert len(seen) == STEPS * GROUPS * SEQUENCES, "a block was read twice"
 
 
-def test_one_process_goes_on_from_two_ranks_of_which_one_was_killed(replicated: dict[str, Scenario], one_process: dict[tuple[str, int], Scenario]) -> None:
+def test_one_process_goes_on_from_two_ranks_of_which_one_was_killed(replicated: Runs, one_process: References) -> None:
     killed = replicated["killed"]
     assert not (killed.folder / "final.safetensors").exists()
     assert torch.load(killed.folder / "checkpoint.pt")["counters"]["step"] == 3
@@ -142,16 +151,18 @@ def test_every_parameter_gets_a_gradient_from_a_batch_of_one_expert(folder: Path
     model.initialize(1)
     tokens = torch.arange(2 * SEQUENCES * (CONTEXT + 1)).view(2, SEQUENCES, CONTEXT + 1) % VOCAB
     model.loss(tokens, torch.tensor([K - 1, K - 1])).backward()
-    without = [name for name, parameter in model.module.named_parameters() if parameter.grad is None]
-    model.module.zero_grad(set_to_none=True)
-    assert without == []
+    assert [name for name, parameter in model.module.named_parameters() if parameter.grad is None] == []
+    model.initialize(1)
+    assert [name for name, parameter in model.module.named_parameters() if parameter.grad is not None] == [], "left for the next run"
 
 
 @pytest.fixture(scope="module")
-def sharded(folder: Path) -> dict[str, Scenario]:
+def sharded(folder: Path) -> Runs:
     """Two ranks with FSDP. With h = 3 the slices cannot part evenly along h; k = 3 expert vectors never do."""
     runs = {
-        "slm": scenario(folder / "fsdp-slm", "slm", "fsdp"), "pn": scenario(folder / "fsdp-pn", "pn", "fsdp"), "odd": scenario(folder / "fsdp-odd", "pn", "fsdp", h=3),
+        "slm": scenario(folder / "fsdp-slm", "slm", "fsdp"),
+        "pn": scenario(folder / "fsdp-pn", "pn", "fsdp"),
+        "odd": scenario(folder / "fsdp-odd", "pn", "fsdp", h=3),
         "nopt": scenario(folder / "fsdp-nopt", "nopt", "fsdp"),
         "killed": dataclasses.replace(scenario(folder / "fsdp-killed", "pn", "fsdp", checkpoint_seconds=0.0), kill_before=4),
     }
@@ -163,7 +174,7 @@ def sharded(folder: Path) -> dict[str, Scenario]:
 @needs_sharding
 @pytest.mark.parametrize("name, system, h", [("slm", "slm", NETWORK.h), ("pn", "pn", NETWORK.h), ("odd", "pn", 3)])
 def test_two_shards_train_as_one_process(
-    sharded: dict[str, Scenario], one_process: dict[tuple[str, int], Scenario], name: str, system: str, h: int
+    sharded: Runs, one_process: References, name: str, system: str, h: int
 ) -> None:
     assert_equal_runs(sharded[name], one_process[system, h])
     held = [json.loads((sharded[name].folder / f"parameters.{rank}.json").read_text()) for rank in range(RANKS)]
@@ -172,13 +183,13 @@ def test_two_shards_train_as_one_process(
 
 
 @needs_sharding
-def test_shards_start_from_the_weights_of_one_process(sharded: dict[str, Scenario], folder: Path) -> None:
+def test_shards_start_from_the_weights_of_one_process(sharded: Runs, folder: Path) -> None:
     expected = alone(scenario(folder / "one-nopt", "nopt"))
     assert (sharded["nopt"].folder / "final.safetensors").read_bytes() == (expected.folder / "final.safetensors").read_bytes()
 
 
 @needs_sharding
-def test_a_sharded_checkpoint_goes_from_two_ranks_to_one_and_back(sharded: dict[str, Scenario], one_process: dict[tuple[str, int], Scenario], folder: Path) -> None:
+def test_a_sharded_checkpoint_goes_from_two_ranks_to_one_and_back(sharded: Runs, one_process: References, folder: Path) -> None:
     killed = sharded["killed"]
     assert [path.name for path in killed.folder.glob("checkpoint*")] == ["checkpoint-00000003"]
     (killed.folder / "checkpoint-00000009.partial").mkdir()  # as a kill while saving leaves it
@@ -194,7 +205,7 @@ def test_a_sharded_checkpoint_goes_from_two_ranks_to_one_and_back(sharded: dict[
 
 
 @needs_sharding
-def test_one_process_goes_on_from_a_sharded_checkpoint_to_the_bit(folder: Path, one_process: dict[tuple[str, int], Scenario]) -> None:
+def test_one_process_goes_on_from_a_sharded_checkpoint_to_the_bit(folder: Path, one_process: References) -> None:
     run = scenario(folder / "fsdp-alone", "pn", "fsdp", checkpoint_seconds=0.0)
     alone(dataclasses.replace(run, stop_before=4))
     assert (run.folder / "checkpoint-00000003" / "counters.json").exists()
@@ -224,3 +235,16 @@ def test_sharding_on_an_old_pytorch_is_refused(folder: Path, monkeypatch: pytest
     monkeypatch.setattr(torch, "__version__", TorchVersion("2.3.1+cpu"))
     with pytest.raises(ConfigError, match="train.parallel: fsdp needs PyTorch 2.6 or newer, this is 2.3.1"):
         alone(scenario(folder / "fsdp-old", "llm", "fsdp"))
+
+
+def test_the_plan_on_paper_counts_as_the_code_does() -> None:
+    config = load_config("configs/paper.yaml")
+    shape, network, vocab_size, train = config.small, config.projected_network, config.tokenizer.vocab_size, config.train
+    step_tokens = train.groups_per_step * train.sequences_per_group * train.context
+    plan = (Path(__file__).parents[1] / "CLUSTER.md").read_text(encoding="utf-8")
+    for figure in (
+        parameter_count(shape, vocab_size), projected_parameter_count(shape, vocab_size, network, config.clusters.k),
+        training_flops_per_token(shape, vocab_size, train.context), projection_flops(shape, network), step_tokens, round(train.tokens / step_tokens),
+    ):
+        assert f"| {figure:,.0f}" in plan
+    assert f"{train.checkpoint_seconds:.0f} s" in plan

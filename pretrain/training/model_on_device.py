@@ -65,7 +65,8 @@ class ModelOnDevice:
             self._parallel = DistributedDataParallel(self._loss, gradient_as_bucket_view=True)
 
     def initialize(self, seed: int) -> None:
-        """The same starting weights for any number of ranks."""
+        """The same starting weights for any number of ranks, and no gradients: a run that broke off in this process may have left some."""
+        self.module.zero_grad(set_to_none=True)
         with filling_shards() if self.is_sharded else contextlib.nullcontext():
             initialize(self.module, seed)
 
