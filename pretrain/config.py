@@ -85,6 +85,8 @@ class TrainConfig:
     groups_per_step: int
     """Groups (each of one cluster) in a global batch."""
     learning_rate: float
+    large_tokens: int = 0
+    """Training tokens of llm; 0: same as tokens."""
     importance_tokens: int = 0
     """Training tokens of each importance-sampled model; 0: same as tokens."""
     importance_domains: list[str] = field(default_factory=list)

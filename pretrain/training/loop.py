@@ -174,7 +174,7 @@ class Trainer:
     def _settings(self) -> dict[str, Any]:
         """What must not change between a checkpoint and its continuation. Where and how it computes may."""
         train = dataclasses.asdict(self.config.train)
-        for free in ("precision", "compile", "parallel", "checkpoint_seconds", "validate_every_steps", "validation_tokens", "importance_domains"):
+        for free in ("precision", "compile", "parallel", "checkpoint_seconds", "validate_every_steps", "validation_tokens", "importance_domains", "importance_tokens", "large_tokens"):
             train.pop(free)
         return {"train": train, "shape": dataclasses.asdict(self.run.shape), "tokens": self.run.tokens, "vocab_size": self.config.tokenizer.vocab_size,
                 "projected_network": dataclasses.asdict(self.config.projected_network) if self.run.projected else None}

@@ -74,7 +74,7 @@ _RUNS_OF = {
     "pn": _projected,
     "mix": _mixture,
     "is": _importance_sampled,
-    "llm": lambda config: _plain("llm", config, config.train.tokens, config.large),
+    "llm": lambda config: _plain("llm", config, config.train.large_tokens or config.train.tokens, config.large),
     "nopt": lambda config: _plain("nopt", config, 0),
 }
 
