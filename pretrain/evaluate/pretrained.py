@@ -91,7 +91,7 @@ def fingerprint(config: RunConfig, system: str, domain: str) -> str:
     """Everything a job's figures depend on beside its own name: checkpoints, text, settings. 12 hex digits. The runs must be there."""
     fine_tune = {key: value for key, value in dataclasses.asdict(config.fine_tune).items() if key not in ("seeds", "domains")}
     if system != DISTILLED:
-        del fine_tune["distillation_weight"]
+        fine_tune = {key: value for key, value in fine_tune.items() if not key.startswith("distillation_")}
     content: dict[str, Any] = {
         "version": EVALUATION_VERSION,
         "fine_tune": fine_tune,

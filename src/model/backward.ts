@@ -58,6 +58,7 @@ export async function planBackward(
     const a = forward.layers[layer];
     const w = weights.layers[layer];
     const g = gradients.layers[layer];
+    ops.push(Promise.resolve(forward.recomputations[layer]));
     linearBackward(dx, a.activation, w.down, g.down, dAct, C, F);
     ops.push(swigluBackward(gpu, { gateUp: a.gateUp, dAct, dGateUp }, { rows, F }));
     linearBackward(dGateUp, a.middleNormed, w.gateUp, g.gateUp, dBranch, 2 * F, C);

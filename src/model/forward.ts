@@ -1,5 +1,6 @@
 // The forward pass of the Llama-shaped small model, planned as a list of operations for one shape [B, T]. Activations that the backward pass
-// needs are kept per layer; a plan for evaluation alone lets all layers share one set.
+// needs are kept per layer, or only each layer's input and the rest computed again when the backward pass comes by (Chen et al., arXiv 1604.06174);
+// a plan for evaluation alone lets all layers share one set.
 //   x_0 = embedding;  per layer: x += attention(norm(x));  x += mlp(norm(x));  hidden = norm(x)
 import type { ModelConfig } from '../config/modelConfig.ts';
 import type { BufferScope, BufferView } from '../gpu/buffers.ts';
@@ -39,8 +40,13 @@ export interface LayerActivations {
   readonly activation: BufferView;
 }
 
+/** What of each layer outlives the layer: everything, its input alone, or nothing (then there is no backward pass). */
+export type KeptActivations = 'all' | 'inputs' | 'none';
+
 export interface ForwardPlan {
   readonly ops: readonly Op[];
+  /** Per layer: what brings its activations back before its backward pass; nothing where they are still there. */
+  readonly recomputations: readonly (readonly Op[])[];
   /** u32 [N], written by the caller before the ops run. */
   readonly tokens: BufferView;
   readonly layers: readonly LayerActivations[];
@@ -56,7 +62,7 @@ function createLayerActivations(config: ModelConfig, scope: BufferScope, rows: n
   const { hiddenSize: C, intermediateSize: F, numAttentionHeads: NH } = config;
   const floats = (name: string, perRow: number): BufferView => scope.floats(`layer.${layer}.${name}`, rows * perRow);
   return {
-    input: floats('input', C),
+    input: createLayerInput(config, scope, rows, layer),
     inputRstd: floats('inputRstd', 1),
     inputNormed: floats('inputNormed', C),
     qkv: floats('qkv', 3 * C),
@@ -70,24 +76,32 @@ function createLayerActivations(config: ModelConfig, scope: BufferScope, rows: n
   };
 }
 
-/**
- * Plans the forward pass. `keepActivations` gives every layer its own buffers (needed by the backward pass).
- */
+function createLayerInput(config: ModelConfig, scope: BufferScope, rows: number, layer: number | 'shared'): BufferView {
+  return scope.floats(`layer.${layer}.input`, rows * config.hiddenSize);
+}
+
+function createActivations(config: ModelConfig, scope: BufferScope, rows: number, kept: KeptActivations): LayerActivations[] {
+  const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => layer);
+  if (kept === 'all') return layers.map((layer) => createLayerActivations(config, scope, rows, layer));
+  const shared = createLayerActivations(config, scope, rows, 'shared');
+  return layers.map((layer) => (kept === 'none' || layer === 0 ? shared : { ...shared, input: createLayerInput(config, scope, rows, layer) }));
+}
+
+/** Plans the forward pass. */
 export async function planForward(
   gpu: Gpu,
   config: ModelConfig,
   { batchSize: B, seqLen: T }: BatchShape,
   weights: ArenaViews,
   scope: BufferScope,
-  { keepActivations }: { readonly keepActivations: boolean },
+  { kept }: { readonly kept: KeptActivations },
 ): Promise<ForwardPlan> {
   const { hiddenSize: C, intermediateSize: F, numAttentionHeads: NH, headDim: HS, vocabSize: V, numHiddenLayers: L, rmsNormEps: eps } = config;
   const rows = B * T;
   const norm = { rows, hiddenSize: C, eps };
   const tokens = scope.floats('tokens', rows);
   const cosSin = scope.upload('cosSin', ropeTable(T, HS, config.ropeTheta));
-  const shared = keepActivations ? undefined : createLayerActivations(config, scope, rows, 'shared');
-  const layers = Array.from({ length: L }, (_, layer) => shared ?? createLayerActivations(config, scope, rows, layer));
+  const layers = createActivations(config, scope, rows, kept);
   // With shared buffers the residual stream needs a second home: a layer's input is the sum of its predecessor's middle and MLP output.
   const branch = scope.floats('branch', rows * C);
   const output = scope.floats('output', rows * C);
@@ -96,25 +110,35 @@ export async function planForward(
   const multiply = (a: BufferView, b: BufferView, c: BufferView, N: number, K: number): PendingOps =>
     gemm(gpu, { a, b, c }, { form: 'NT', M: rows, N, K, accumulate: false });
 
+  /** From a layer's input and its norm to the MLP's activation. */
+  const layerOps = (layer: number): PendingOps[] => {
+    const w = weights.layers[layer];
+    const a = layers[layer];
+    return [
+      multiply(a.inputNormed, w.qkv, a.qkv, 3 * C, C),
+      ropeForward(gpu, { qkv: a.qkv, cosSin }, { B, T, NH, HS, direction: 1 }),
+      attentionForward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse }, { B, T, NH, HS }),
+      multiply(a.attention, w.output, branch, C, C),
+      rmsnormForward(gpu, { x: a.input, addend: branch, sum: a.middle, weight: w.postAttentionNorm, y: a.middleNormed, rstd: a.middleRstd }, norm),
+      multiply(a.middleNormed, w.gateUp, a.gateUp, 2 * F, C),
+      swigluForward(gpu, { gateUp: a.gateUp, act: a.activation }, { rows, F }),
+    ];
+  };
+  const inputNorm = (layer: number): PendingOps => {
+    const { input, inputNormed, inputRstd } = layers[layer];
+    return rmsnormForward(gpu, { x: input, weight: weights.layers[layer].inputNorm, y: inputNormed, rstd: inputRstd }, norm);
+  };
+
   const ops: PendingOps[] = [];
   for (let layer = 0; layer < L; layer++) {
     const w = weights.layers[layer];
     const a = layers[layer];
-    if (layer === 0) {
-      ops.push(embeddingForward(gpu, { tokens, table: weights.embedding, x: a.input }, { rows, C, V }));
-      ops.push(rmsnormForward(gpu, { x: a.input, weight: w.inputNorm, y: a.inputNormed, rstd: a.inputRstd }, norm));
-    } else {
-      ops.push(rmsnormForward(gpu, { x: layers[layer - 1].middle, addend: branch, sum: a.input, weight: w.inputNorm, y: a.inputNormed, rstd: a.inputRstd }, norm));
-    }
-    ops.push(multiply(a.inputNormed, w.qkv, a.qkv, 3 * C, C));
-    ops.push(ropeForward(gpu, { qkv: a.qkv, cosSin }, { B, T, NH, HS, direction: 1 }));
-    ops.push(attentionForward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse }, { B, T, NH, HS }));
-    ops.push(multiply(a.attention, w.output, branch, C, C));
-    ops.push(rmsnormForward(gpu, { x: a.input, addend: branch, sum: a.middle, weight: w.postAttentionNorm, y: a.middleNormed, rstd: a.middleRstd }, norm));
-    ops.push(multiply(a.middleNormed, w.gateUp, a.gateUp, 2 * F, C));
-    ops.push(swigluForward(gpu, { gateUp: a.gateUp, act: a.activation }, { rows, F }));
-    ops.push(multiply(a.activation, w.down, branch, C, F));
+    if (layer === 0) ops.push(embeddingForward(gpu, { tokens, table: weights.embedding, x: a.input }, { rows, C, V }), inputNorm(0));
+    else ops.push(rmsnormForward(gpu, { x: layers[layer - 1].middle, addend: branch, sum: a.input, weight: w.inputNorm, y: a.inputNormed, rstd: a.inputRstd }, norm));
+    ops.push(...layerOps(layer), multiply(a.activation, w.down, branch, C, F));
   }
   ops.push(rmsnormForward(gpu, { x: layers[L - 1].middle, addend: branch, sum: output, weight: weights.finalNorm, y: hidden, rstd: outputRstd }, norm));
-  return { ops: await settleOps(ops), tokens, layers, output, outputRstd, hidden, cosSin };
+  // The last layer's activations are still in the shared buffers when the backward pass begins.
+  const recomputations = layers.map((_, layer) => (kept === 'inputs' && layer < L - 1 ? settleOps([inputNorm(layer), ...layerOps(layer)]) : []));
+  return { ops: await settleOps(ops), recomputations: await Promise.all(recomputations), tokens, layers, output, outputRstd, hidden, cosSin };
 }

@@ -9,9 +9,18 @@ import { Readback, readFloats } from '../gpu/readback.ts';
 import { sortRowsByToken, sortedStartsLength } from '../kernels/embedding.ts';
 import { NUM_STEP_SCALARS, STEP_SCALARS } from '../kernels/stepScalars.ts';
 import { planBackward, type BackwardPlan } from './backward.ts';
-import { planForward, type BatchShape, type ForwardPlan } from './forward.ts';
+import { planForward, type BatchShape, type ForwardPlan, type KeptActivations } from './forward.ts';
 import { planHead } from './head.ts';
 import { arenaViews, createParameterTable, type ParameterTable } from './parameters.ts';
+
+export interface SmallModelOptions {
+  /** Gradients and the backward pass. */
+  readonly train: boolean;
+  /** Keeps each layer's input only and computes the rest again in the backward pass: less memory for the time of one more forward pass. */
+  readonly recompute?: boolean;
+}
+
+const keptActivations = (train: boolean, recompute: boolean): KeptActivations => (!train ? 'none' : recompute ? 'inputs' : 'all');
 
 interface TrainingParts {
   readonly gradients: BufferView;
@@ -40,7 +49,7 @@ export class SmallModel {
   ) {}
 
   /** @throws UserError when a weight or an activation does not fit the adapter's limits */
-  static async create(gpu: Gpu, config: ModelConfig, shape: BatchShape, { train }: { readonly train: boolean }): Promise<SmallModel> {
+  static async create(gpu: Gpu, config: ModelConfig, shape: BatchShape, { train, recompute = false }: SmallModelOptions): Promise<SmallModel> {
     invariant(config.numAttentionHeads * config.headDim === config.hiddenSize, 'heads times head size is the hidden size');
     const table = createParameterTable(config);
     checkFits(gpu, config, shape, table);
@@ -51,7 +60,7 @@ export class SmallModel {
     const losses = scope.floats('losses', rows);
     const targets = scope.floats('targets', rows);
     const views = arenaViews(config, table, weights);
-    const forward = await planForward(gpu, config, shape, views, scope, { keepActivations: train });
+    const forward = await planForward(gpu, config, shape, views, scope, { kept: keptActivations(train, recompute) });
     const head = { hidden: forward.hidden, embedding: views.embedding, targets, losses };
     const evaluationOps = [...forward.ops, ...(await planHead(gpu, config, rows, head, scope))];
     let training: TrainingParts | undefined;

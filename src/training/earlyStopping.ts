@@ -1,5 +1,12 @@
 // Early stopping on validation loss (Prechelt 1998). NaN never counts as an improvement.
 
+export interface EarlyStoppingState {
+  readonly bestLoss: number;
+  readonly bestStep: number;
+  /** Evaluations since the best one. */
+  readonly sinceBest: number;
+}
+
 export class EarlyStopping {
   bestLoss = Infinity;
   bestStep = 0;
@@ -18,6 +25,17 @@ export class EarlyStopping {
     }
     this.sinceBest++;
     return false;
+  }
+
+  /** Where it stands, for a checkpoint; Infinity before the first evaluation. */
+  get state(): EarlyStoppingState {
+    return { bestLoss: this.bestLoss, bestStep: this.bestStep, sinceBest: this.sinceBest };
+  }
+
+  restore({ bestLoss, bestStep, sinceBest }: EarlyStoppingState): void {
+    this.bestLoss = bestLoss;
+    this.bestStep = bestStep;
+    this.sinceBest = sinceBest;
   }
 
   get shouldStop(): boolean {

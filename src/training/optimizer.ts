@@ -4,6 +4,7 @@ import { invariant } from '../core/invariant.ts';
 import { BINDING_ALIGNMENT_FLOATS, BufferScope, subview, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { settleOps, submitOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
+import { readFloats } from '../gpu/readback.ts';
 import { adamw } from '../kernels/adamw.ts';
 import { gradientNorm, gradientNormPartials } from '../kernels/gradientNorm.ts';
 import { packStepScalars } from '../kernels/stepScalars.ts';
@@ -17,6 +18,14 @@ export interface OptimizerSettings {
   readonly clipNorm: number;
 }
 
+/** AdamW's memory as CPU arenas, laid out as the weights; zeros at the start. */
+export interface Moments {
+  /** Running mean of gradients. */
+  readonly first: Float32Array;
+  /** Running mean of squared gradients. */
+  readonly second: Float32Array;
+}
+
 export class Optimizer {
   /** [0] global gradient norm before clipping, [1] the factor gradients were scaled by. */
   readonly norm: BufferView;
@@ -27,6 +36,7 @@ export class Optimizer {
     private readonly settings: OptimizerSettings,
     private readonly ops: readonly Op[],
     norm: BufferView,
+    private readonly moments: { readonly first: BufferView; readonly second: BufferView },
     private readonly scope: BufferScope,
   ) {
     this.norm = norm;
@@ -46,7 +56,7 @@ export class Optimizer {
       const part = (view: BufferView): BufferView => subview(view, first, count);
       ops.push(adamw(gpu, { weights: part(weights), gradients: part(gradients), m: part(m), v: part(v), scalars, norm }, { numFloats: count, decays }));
     }
-    return new Optimizer(gpu, model, settings, await settleOps(ops), norm, scope);
+    return new Optimizer(gpu, model, settings, await settleOps(ops), norm, { first: m, second: v }, scope);
   }
 
   /** Writes the numbers of optimizer step `step` (1-based). Call before the step's gradients: the loss scale is among them. */
@@ -59,6 +69,18 @@ export class Optimizer {
   /** Clips and updates the weights with the gradients accumulated so far. */
   update(): void {
     submitOps(this.gpu, 'adamw', this.ops);
+  }
+
+  /** Copies of the moments; with the weights and the step's number they are all that the next step depends on. */
+  async readMoments(): Promise<Moments> {
+    return { first: await readFloats(this.gpu, this.moments.first), second: await readFloats(this.gpu, this.moments.second) };
+  }
+
+  loadMoments({ first, second }: Moments): void {
+    for (const [view, values] of [[this.moments.first, first], [this.moments.second, second]] as const) {
+      invariant(values.byteLength === view.size, 'moments have the length of the weights');
+      this.gpu.device.queue.writeBuffer(view.buffer, view.offset, values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
+    }
   }
 
   destroy(): void {

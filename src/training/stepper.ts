@@ -6,7 +6,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { submitOps } from '../gpu/dispatch.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { SmallModel } from '../model/smallModel.ts';
-import { Optimizer, type OptimizerSettings } from './optimizer.ts';
+import { Optimizer, type Moments, type OptimizerSettings } from './optimizer.ts';
 
 export interface StepFigures {
   /** Mean nats per target over all micro-batches, before the update. */
@@ -75,6 +75,14 @@ export class Stepper {
       throw new NotFiniteError(`At step ${step} the ${Number.isFinite(loss) ? 'gradient norm' : 'loss'} is no longer a finite number.`);
     }
     return { loss, gradientNorm };
+  }
+
+  readMoments(): Promise<Moments> {
+    return this.optimizer.readMoments();
+  }
+
+  loadMoments(moments: Moments): void {
+    this.optimizer.loadMoments(moments);
   }
 
   destroy(): void {

@@ -1,0 +1,157 @@
+// One stretch of training: a model from given weights over given windows, validated every so often, with the best weights kept. A run is one phase or
+// several (a teacher first, say). It can be put down after any step and taken up again, in another tab session too, as if nothing had happened.
+import type { ModelConfig } from '../config/modelConfig.ts';
+import type { RunConfig } from '../config/runConfig.ts';
+import type { EvaluationText } from '../data/windows.ts';
+import type { Gpu } from '../gpu/device.ts';
+import { SmallModel } from '../model/smallModel.ts';
+import { EarlyStopping, type EarlyStoppingState } from './earlyStopping.ts';
+import { evaluateText, type EvaluationResult } from './evaluation.ts';
+import type { Moments } from './optimizer.ts';
+import { learningRateAt } from './schedule.ts';
+import { Stepper, type StepFigures } from './stepper.ts';
+
+/** Endless training windows; what follows a place (windowsConsumed) is always the same. */
+export interface WindowSource {
+  readonly windowsConsumed: number;
+  seek(windowsConsumed: number): void;
+  /** Fills tokens and targets [batchSize * seqLen] each. */
+  next(batchSize: number, tokens: Uint32Array, targets: Uint32Array): void;
+}
+
+export interface PhasePlan {
+  readonly model: ModelConfig;
+  /** CPU arena to start from. */
+  readonly weights: Float32Array;
+  readonly windows: WindowSource;
+  /** What validations are computed on. */
+  readonly validation: EvaluationText;
+  readonly settings: RunConfig;
+  /** Whether validations choose the best weights and may end the phase; otherwise the last weights are the result. */
+  readonly judged: boolean;
+}
+
+/** All that the steps after it depend on. */
+export interface PhaseCheckpoint {
+  readonly step: number;
+  readonly windowsConsumed: number;
+  readonly stopping: EarlyStoppingState;
+  readonly weights: Float32Array;
+  readonly moments: Moments;
+  readonly bestWeights: Float32Array;
+}
+
+export interface PhaseStep extends StepFigures {
+  readonly step: number;
+  readonly learningRate: number;
+}
+
+export interface PhaseEvaluation {
+  readonly result: EvaluationResult;
+  /** Whether it is the best so far. */
+  readonly best: boolean;
+}
+
+export class Phase {
+  stepsTaken = 0;
+  private readonly stopping: EarlyStopping;
+  private evaluatedStep: number | undefined;
+  private best: { readonly step: number; readonly weights: Float32Array };
+
+  private constructor(readonly plan: PhasePlan, readonly model: SmallModel, private readonly stepper: Stepper) {
+    this.stopping = new EarlyStopping(plan.judged ? plan.settings.patience : 0);
+    this.best = { step: 0, weights: plan.weights };
+  }
+
+  /** @throws UserError when the model does not fit the adapter */
+  static async create(gpu: Gpu, plan: PhasePlan, checkpoint?: PhaseCheckpoint): Promise<Phase> {
+    const { settings } = plan;
+    const model = await SmallModel.create(gpu, plan.model, { batchSize: settings.batchSize, seqLen: settings.seqLen }, { train: true });
+    try {
+      const phase = new Phase(plan, model, await Stepper.create(gpu, model, settings, settings.gradientAccumulation));
+      model.loadWeights(checkpoint?.weights ?? plan.weights);
+      if (checkpoint) phase.restore(checkpoint);
+      return phase;
+    } catch (error) {
+      model.destroy();
+      throw error;
+    }
+  }
+
+  get tokensPerStep(): number {
+    return this.stepper.tokensPerStep;
+  }
+
+  get isOver(): boolean {
+    return this.stepsTaken >= this.plan.settings.steps || this.stopsEarly;
+  }
+
+  get stopsEarly(): boolean {
+    return this.stopping.shouldStop;
+  }
+
+  /** Before the first step, at the configured interval and, once, after the last step. */
+  get isEvaluationDue(): boolean {
+    if (this.evaluatedStep === this.stepsTaken) return false;
+    return this.stepsTaken % this.plan.settings.evaluateEvery === 0 || this.isOver;
+  }
+
+  get bestStep(): number {
+    return this.best.step;
+  }
+
+  /** The weights of the best validation so far; where none counts, the plan's own until the phase is over. */
+  get bestWeights(): Float32Array {
+    return this.best.weights;
+  }
+
+  /** @throws NotFiniteError when loss or gradient norm is NaN or infinite */
+  async step(): Promise<PhaseStep> {
+    const { settings, windows } = this.plan;
+    const step = this.stepsTaken + 1;
+    const learningRate = learningRateAt(step, settings);
+    const figures = await this.stepper.step(step, learningRate, (tokens, targets) => windows.next(settings.batchSize, tokens, targets));
+    this.stepsTaken = step;
+    return { ...figures, step, learningRate };
+  }
+
+  /** Validates the present weights. @throws NotFiniteError, or DOMException AbortError on abort */
+  async evaluate(signal?: AbortSignal): Promise<PhaseEvaluation> {
+    const result = await evaluateText(this.model, this.plan.validation, { signal });
+    this.evaluatedStep = this.stepsTaken;
+    const best = this.stopping.record(this.stepsTaken, result.loss);
+    // On the CPU, so that they outlive a lost device.
+    if (this.plan.judged && best && this.stepsTaken > 0) this.best = { step: this.stepsTaken, weights: await this.model.readWeights() };
+    return { result, best };
+  }
+
+  /** Ends a phase that was not judged: its last weights are its best. */
+  async keepLast(): Promise<void> {
+    this.best = { step: this.stepsTaken, weights: await this.model.readWeights() };
+  }
+
+  async checkpoint(): Promise<PhaseCheckpoint> {
+    return {
+      step: this.stepsTaken,
+      windowsConsumed: this.plan.windows.windowsConsumed,
+      stopping: this.stopping.state,
+      weights: await this.model.readWeights(),
+      moments: await this.stepper.readMoments(),
+      bestWeights: this.best.weights,
+    };
+  }
+
+  destroy(): void {
+    this.stepper.destroy();
+    this.model.destroy();
+  }
+
+  private restore({ step, windowsConsumed, stopping, moments, bestWeights }: PhaseCheckpoint): void {
+    this.stepsTaken = step;
+    this.evaluatedStep = step % this.plan.settings.evaluateEvery === 0 ? step : undefined;
+    this.plan.windows.seek(windowsConsumed);
+    this.stopping.restore(stopping);
+    this.stepper.loadMoments(moments);
+    this.best = { step: stopping.bestStep, weights: bestWeights };
+  }
+}
