@@ -20,6 +20,8 @@ export interface RunConfig {
   readonly seqLen: number;
   /** Micro-batches summed before one optimizer step. */
   readonly gradientAccumulation: number;
+  /** Computes activations again in the backward pass instead of keeping them: the same result in less memory and more time. */
+  readonly recomputeActivations: boolean;
   readonly learningRate: number;
   readonly warmupSteps: number;
   readonly schedule: ScheduleName;
@@ -45,6 +47,7 @@ export const DEFAULT_RUN_CONFIG: RunConfig = {
   batchSize: 4,
   seqLen: 128,
   gradientAccumulation: 1,
+  recomputeActivations: false,
   learningRate: 1e-3,
   warmupSteps: 10,
   schedule: 'cosine',
@@ -70,7 +73,7 @@ export interface FieldRange {
 }
 
 /** Label, range and a sentence of help for every numeric field of a run. */
-export const RUN_RANGES: Readonly<Record<Exclude<keyof RunConfig, 'schedule'>, FieldRange>> = {
+export const RUN_RANGES: Readonly<Record<Exclude<keyof RunConfig, 'schedule' | 'recomputeActivations'>, FieldRange>> = {
   steps: { label: 'Steps', min: 1, max: 100_000, step: 1, integer: true, help: 'Optimizer steps at most; early stopping may end sooner.' },
   batchSize: { label: 'Batch size', min: 1, max: 64, step: 1, integer: true, help: 'Windows computed at once; bounded by GPU memory.' },
   seqLen: { label: 'Window length', min: 8, max: 4096, step: 8, integer: true, help: 'Tokens per window, at most the context of the model.' },

@@ -66,7 +66,7 @@ export class Phase {
   /** @throws UserError when the model does not fit the adapter */
   static async create(gpu: Gpu, plan: PhasePlan, checkpoint?: PhaseCheckpoint): Promise<Phase> {
     const { settings } = plan;
-    const model = await SmallModel.create(gpu, plan.model, { batchSize: settings.batchSize, seqLen: settings.seqLen }, { train: true });
+    const model = await SmallModel.create(gpu, plan.model, { batchSize: settings.batchSize, seqLen: settings.seqLen }, { train: true, recompute: settings.recomputeActivations });
     try {
       const phase = new Phase(plan, model, await Stepper.create(gpu, model, settings, settings.gradientAccumulation));
       model.loadWeights(checkpoint?.weights ?? plan.weights);
