@@ -15,24 +15,27 @@ const ALLOWED: Record<string, readonly string[]> = {
   tokenizer: ['core'],
   formats: ['core'],
   protocol: ['core', 'config'],
+  // What finished runs say about each other: computed from their records alone, so both houses and the command line may ask.
+  comparison: ['core', 'config'],
   kernels: ['core', 'gpu'],
   data: ['core', 'config', 'tokenizer', 'formats'],
   pack: ['core', 'config', 'formats'],
+  runs: ['core', 'config', 'formats'],
   clusters: ['core', 'config', 'tokenizer', 'pack'],
   model: ['core', 'config', 'gpu', 'kernels', 'formats', 'pack'],
-  training: ['core', 'config', 'gpu', 'kernels', 'data', 'model'],
+  training: ['core', 'config', 'comparison', 'gpu', 'kernels', 'data', 'model'],
   // Weights arrive as files of named tensors (formats), whichever method asks for them.
   methods: ['core', 'config', 'formats', 'gpu', 'data', 'pack', 'clusters', 'model', 'training'],
   export: ['core', 'config', 'tokenizer', 'formats'],
-  engine: ['core', 'config', 'protocol', 'gpu', 'kernels', 'tokenizer', 'formats', 'data', 'pack', 'clusters', 'model', 'training', 'methods', 'export'],
+  engine: ['core', 'config', 'protocol', 'comparison', 'gpu', 'kernels', 'tokenizer', 'formats', 'data', 'pack', 'clusters', 'model', 'training', 'methods', 'export', 'runs'],
   client: ['core', 'config', 'protocol'],
-  stores: ['core', 'config', 'protocol', 'client'],
-  ui: ['core', 'config', 'protocol', 'stores'],
+  stores: ['core', 'config', 'protocol', 'comparison', 'client'],
+  ui: ['core', 'config', 'protocol', 'comparison', 'stores'],
   testing: ['core', 'gpu', 'reference'],
   // Node scripts that serve and drive the built product; plain JavaScript because they run before anything is installed.
   cli: ['config', 'protocol'],
   // Pages other than the studio: the harness page for outside benchmarks, and the page the command line drives.
-  pages: ['core', 'config', 'protocol', 'client', 'gpu', 'model', 'training'],
+  pages: ['core', 'config', 'protocol', 'comparison', 'client', 'gpu', 'model', 'training'],
 };
 
 /** Folders whose tests may read more than their code. Tests may always read testing/ and reference/. */

@@ -6,7 +6,7 @@ import { evaluateText, type EvaluationOptions, type EvaluationResult } from '../
 import { lossFigure } from './figures.ts';
 import type { EngineState, LoadedData } from './engineState.ts';
 import type { LossFigure } from '../protocol/events.ts';
-import { slmWeights } from '../methods/slm.ts';
+import { readArena } from '../model/weightsFile.ts';
 
 export interface EvaluatedPart {
   readonly split: SplitName;
@@ -34,6 +34,6 @@ export async function cachedFigure(state: EngineState, data: LoadedData, model: 
 /** The plain small model's weights, read from the pack once. */
 export async function plainWeights(state: EngineState): Promise<Float32Array> {
   const { pack, table } = state.requirePack();
-  state.slmWeights ??= await slmWeights(pack.slm, table);
+  state.slmWeights ??= await readArena(pack.slm, table);
   return state.slmWeights;
 }

@@ -7,17 +7,14 @@ import { Pace } from '../data/pace.ts';
 import { documentWindows } from '../data/documentWindows.ts';
 import { TrainingWindows } from '../data/windows.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
-import { chooseExpert, type DomainEvidence } from '../methods/expertChoice.ts';
+import { chooseExpert } from '../methods/expertChoice.ts';
+import { domainEvidence, withProjector } from '../methods/projectedExpert.ts';
 import { hostTensors } from '../model/parameters.ts';
-import { Projector } from '../model/projection.ts';
-import { SmallModel } from '../model/smallModel.ts';
-import { tuneKernels } from '../model/tuneKernels.ts';
+import type { Projector } from '../model/projection.ts';
+import type { SmallModel } from '../model/smallModel.ts';
 import type { ExpertChoice } from '../protocol/commands.ts';
 import { cachedFigure, plainWeights } from './evaluationTasks.ts';
-import type { EngineState, LoadedData, LoadedPack } from './engineState.ts';
-
-/** Training tokens on which experts are compared; the same for every expert. */
-const COMPARED_TOKENS = 4096;
+import type { EngineState } from './engineState.ts';
 
 /** Windows that are embedded at most; a larger text is sampled evenly. */
 const MAX_CLUSTER_WINDOWS = 4096;
@@ -44,21 +41,18 @@ export async function analyzeClusters(state: EngineState, signal: AbortSignal): 
 
 export async function projectExpert(state: EngineState, choice: ExpertChoice, signal: AbortSignal): Promise<void> {
   const gpu = state.requireGpu();
-  const loaded = state.requirePack();
+  const { pack, table, tokenizer } = state.requirePack();
   const data = state.requireData();
   if (state.isTraining) throw new UserError('Stop the training run before projecting again.');
   if (!state.histogram) await analyzeClusters(state, signal);
   const { histogram } = state;
   if (!histogram) throw new UserError('The text changed while it was compared with the clusters; try again.');
-  const { pack, table } = loaded;
   const shape = { batchSize: DEFAULT_RUN_CONFIG.batchSize, seqLen: Math.min(DEFAULT_RUN_CONFIG.seqLen, pack.model.maxPositionEmbeddings) };
   state.emit({ type: 'expert.progress', stage: 'Preparing the GPU', done: 0, total: 1 });
   const needsGradients = choice.strategy === 'fitted' && choice.cluster === undefined;
-  await tuneKernels(gpu, pack.model, shape, { train: needsGradients });
-  const model = await SmallModel.create(gpu, pack.model, shape, { train: needsGradients });
-  const projector = await Projector.create(gpu, pack.model, pack.projectedNetwork, table, pack.pn);
-  try {
-    const evidence = domainEvidence(loaded, data, histogram.shares, model);
+  await withProjector(gpu, pack, table, shape, { train: needsGradients }, async ({ model, projector }) => {
+    const windows = new TrainingWindows(data.corpus, data.split.documents.train, { endOfText: tokenizer.endOfText, seqLen: shape.seqLen, seed: DEFAULT_RUN_CONFIG.seed });
+    const evidence = domainEvidence(pack, windows, histogram.shares, model);
     const request = { ...choice, fittedSteps: choice.fittedSteps ?? DEFAULT_FITTED_STEPS };
     const expert = await chooseExpert(request, evidence, projector, model, {
       signal,
@@ -81,10 +75,7 @@ export async function projectExpert(state: EngineState, choice: ExpertChoice, si
     const { strategy, cluster, overridden, explanation, losses, vector, fittedCurve } = expert;
     state.emit({ type: 'expert.chosen', strategy, cluster, overridden, explanation, losses, vector: Array.from(vector), fittedCurve });
     state.emit({ type: 'model.projected', weightsHash: hash, slm, projected, projectionSeconds: timed.seconds, bytesRead: timed.bytesRead });
-  } finally {
-    projector.destroy();
-    model.destroy();
-  }
+  });
 }
 
 async function timeProjection(projector: Projector, vector: ArrayLike<number>, model: SmallModel): Promise<{ seconds: number; bytesRead: number }> {
@@ -93,29 +84,4 @@ async function timeProjection(projector: Projector, vector: ArrayLike<number>, m
   const bytesRead = await projector.project(vector, model.weights);
   await model.gpu.device.queue.onSubmittedWorkDone();
   return { seconds: (performance.now() - start) / 1000, bytesRead };
-}
-
-/** What the strategies may look at: training documents only, never validation or test. */
-function domainEvidence({ pack, tokenizer }: LoadedPack, data: LoadedData, histogram: readonly number[], model: SmallModel): DomainEvidence {
-  const { batchSize, seqLen } = model.shape;
-  const windows = new TrainingWindows(data.corpus, data.split.documents.train, { endOfText: tokenizer.endOfText, seqLen, seed: DEFAULT_RUN_CONFIG.seed });
-  const comparedBatches = Math.max(1, Math.ceil(COMPARED_TOKENS / model.rows));
-  const compared = Array.from({ length: comparedBatches }, () => {
-    const batch = { tokens: new Uint32Array(model.rows), targets: new Uint32Array(model.rows) };
-    windows.next(batchSize, batch.tokens, batch.targets);
-    return batch;
-  });
-  return {
-    clusters: pack.clusters,
-    histogram,
-    trainingLoss: async (signal) => {
-      let sum = 0;
-      for (const { tokens, targets } of compared) {
-        signal?.throwIfAborted();
-        sum += (await model.evaluate(tokens, targets)).reduce((a, b) => a + b, 0);
-      }
-      return sum / (comparedBatches * model.rows);
-    },
-    fill: (tokens, targets) => windows.next(batchSize, tokens, targets),
-  };
 }

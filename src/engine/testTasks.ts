@@ -5,7 +5,7 @@ import { weightsHash } from '../formats/weightsHash.ts';
 import { hostTensors } from '../model/parameters.ts';
 import { SmallModel } from '../model/smallModel.ts';
 import type { TestFigure, TestedModel } from '../protocol/events.ts';
-import { perplexityInterval } from '../training/bootstrap.ts';
+import { perplexityInterval } from '../comparison/bootstrap.ts';
 import { evaluateSplit, plainWeights } from './evaluationTasks.ts';
 import type { EngineState, Run } from './engineState.ts';
 import { lossFigure } from './figures.ts';

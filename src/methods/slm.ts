@@ -1,10 +1,6 @@
-// SLM: the plain small model, pretrained on the same text as the projected network. The baseline of every comparison.
-import { packArena, type ParameterTable } from '../model/parameters.ts';
-import type { TensorFile } from '../formats/tensorFile.ts';
+// SLM: the plain small model, pretrained on the same text as the projected network, fine-tuned. The baseline of every comparison.
+import type { MethodContext, MethodPhases } from './method.ts';
 
-/** The plain model's weights as a CPU arena. */
-export async function slmWeights(file: TensorFile, table: ParameterTable): Promise<Float32Array> {
-  const weights = new Map<string, { data: Float32Array }>();
-  for (const name of table.slots.keys()) weights.set(name, { data: await file.readFloats(name) });
-  return packArena(table, weights);
+export async function* slm(context: MethodContext): MethodPhases {
+  return yield { name: 'fineTuning', model: context.pack.model, weights: await context.plainWeights(), settings: context.settings, judged: true };
 }

@@ -1,7 +1,7 @@
 // Loss on held-out text: every target is predicted exactly once, in windows of the run's length, and its nats are booked to its document.
 import type { SmallModel } from '../model/smallModel.ts';
 import { IGNORED_TARGET, type EvaluationText } from '../data/windows.ts';
-import type { DocumentLoss } from './bootstrap.ts';
+import type { DocumentLoss } from '../comparison/bootstrap.ts';
 import { NotFiniteError } from './stepper.ts';
 
 export interface EvaluationResult {

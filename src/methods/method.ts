@@ -1,0 +1,76 @@
+// What every method of the paper is to the engine: a sequence of training phases, each from weights that the one before may have made, the last one
+// fine-tuning on the user's text. A method says what to train; the engine trains it, validates it, shares the GPU, keeps checkpoints and counts the cost.
+import type { ModelConfig } from '../config/modelConfig.ts';
+import type { RunConfig } from '../config/runConfig.ts';
+import type { RunExpert, RunNotes } from '../config/runRecord.ts';
+import type { Gpu } from '../gpu/device.ts';
+import type { ParameterTable } from '../model/parameters.ts';
+import type { Pack } from '../pack/openPack.ts';
+import type { WindowSource } from '../training/phase.ts';
+
+export type PhaseName = 'candidate' | 'pretraining' | 'teacher' | 'fineTuning';
+
+/** A fine-tuned large model whose distributions a phase learns from. */
+export interface PhaseTeacher {
+  readonly model: ModelConfig;
+  /** CPU arena. */
+  readonly weights: Float32Array;
+  /** Share of the teacher in the loss, in [0, 1]. */
+  readonly weight: number;
+  readonly temperature: number;
+}
+
+export interface PhaseRequest {
+  readonly name: PhaseName;
+  readonly model: ModelConfig;
+  /** CPU arena to start from. */
+  readonly weights: Float32Array;
+  /** What it trains on; absent: the user's training text. */
+  readonly windows?: WindowSource;
+  /** The run's settings, with what this phase changes of them. */
+  readonly settings: RunConfig;
+  /** Whether validations choose the best weights and may end the phase; otherwise the last weights are its result. */
+  readonly judged: boolean;
+  readonly teacher?: PhaseTeacher;
+}
+
+export interface PhaseOutcome {
+  /** CPU arena of the best weights, or the last ones where they were not judged. */
+  readonly weights: Float32Array;
+  /** Validation loss of these weights, nats per token. */
+  readonly validationLoss: number;
+}
+
+/** A choice that a closed tab must not lose. Plain numbers and strings. */
+export interface RememberedExpert {
+  readonly expert: RunExpert;
+  /** The vector to project [m]; absent for a mixture's expert. */
+  readonly vector?: readonly number[];
+}
+
+export interface MethodContext {
+  readonly gpu: Gpu;
+  readonly pack: Pack;
+  readonly table: ParameterTable;
+  /** Of fine-tuning. */
+  readonly settings: RunConfig;
+  readonly signal: AbortSignal;
+  /** The plain small model's weights, read once. */
+  plainWeights(): Promise<Float32Array>;
+  /** Shares of the training text's windows per cluster [k]. */
+  histogram(): Promise<readonly number[]>;
+  /** The user's training text from its beginning; every call gives a source of its own. */
+  domainWindows(): WindowSource;
+  /** The choice of an expert that this run made before it was interrupted, so that it goes on from the same one. */
+  readonly recalled: RememberedExpert | undefined;
+  /** Keeps the choice with the run. */
+  remember(choice: RememberedExpert): void;
+  /** Adds to what the run's record tells about its start. */
+  note(notes: RunNotes): void;
+  /** Operations spent on something other than a phase (choosing an expert). */
+  spend(cost: { readonly tokens: number; readonly flops: number; readonly seconds: number }): void;
+  progress(stage: string, done: number, total: number): void;
+}
+
+/** Yields phases and is given their outcomes; ends after the fine-tuning that is the method's result, whose outcome it returns. */
+export type MethodPhases = AsyncGenerator<PhaseRequest, PhaseOutcome, PhaseOutcome>;
