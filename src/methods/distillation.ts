@@ -7,9 +7,9 @@ import type { MethodContext, MethodPhases } from './method.ts';
 export async function* distillation(context: MethodContext, { weight, temperature, teacherSteps }: ChoiceOf<'SLM-d'>): MethodPhases {
   const { pack, settings, signal } = context;
   const large = await largeModel(pack, signal);
-  const teacher = yield { name: 'teacher', ...large, settings: { ...settings, steps: teacherSteps }, judged: true };
+  const teacher = yield { name: 'teacher', ...large, windows: context.domainWindows(), settings: { ...settings, steps: teacherSteps }, judged: true };
   return yield {
-    name: 'fineTuning', model: pack.model, weights: await context.plainWeights(), settings, judged: true,
+    name: 'fineTuning', model: pack.model, weights: await context.plainWeights(), windows: context.domainWindows(), settings, judged: true,
     teacher: { model: large.model, weights: teacher.weights, weight, temperature },
   };
 }

@@ -27,7 +27,7 @@ async function* fineTuneAll(context: MethodContext, histogram: readonly number[]
   let best: PhaseOutcome | undefined;
   for (let expert = 0; expert < pack.clusters.length; expert++) {
     context.progress('Fine-tuning every expert', expert, pack.clusters.length);
-    const outcome = yield { name: 'candidate', model: pack.model, weights: await candidateWeights(context, expert), settings, judged: true };
+    const outcome = yield { name: 'candidate', model: pack.model, weights: await candidateWeights(context, expert), windows: context.domainWindows(), settings, judged: true };
     losses.push(outcome.validationLoss);
     if (lowestLoss(losses) === expert) best = outcome;
   }
@@ -48,7 +48,7 @@ async function* halve(context: MethodContext, histogram: readonly number[]): Sea
     const trained: typeof candidates = [];
     for (const [index, { expert, weights }] of candidates.entries()) {
       context.progress(`Halving ${candidates.length} experts`, index, candidates.length);
-      const outcome = yield { name: 'candidate', model: pack.model, weights, settings: { ...settings, steps, warmupSteps, schedule: 'constant', evaluateEvery: steps }, judged: false };
+      const outcome = yield { name: 'candidate', model: pack.model, weights, windows: context.domainWindows(), settings: { ...settings, steps, warmupSteps, schedule: 'constant', evaluateEvery: steps }, judged: false };
       losses[expert] = outcome.validationLoss;
       trained.push({ expert, weights: outcome.weights });
     }

@@ -5,8 +5,9 @@ import { readArena } from '../model/weightsFile.ts';
 import type { Pack } from '../pack/openPack.ts';
 import type { MethodContext, MethodPhases } from './method.ts';
 
-export async function* llm({ pack, settings, signal }: MethodContext): MethodPhases {
-  return yield { name: 'fineTuning', ...(await largeModel(pack, signal)), settings, judged: true };
+export async function* llm(context: MethodContext): MethodPhases {
+  const { pack, settings, signal } = context;
+  return yield { name: 'fineTuning', ...(await largeModel(pack, signal)), windows: context.domainWindows(), settings, judged: true };
 }
 
 /** The pack's large model as pretrained, a CPU arena. @throws UserError when the pack has none or it cannot be fetched */

@@ -25,8 +25,8 @@ export interface PhaseRequest {
   readonly model: ModelConfig;
   /** CPU arena to start from. */
   readonly weights: Float32Array;
-  /** What it trains on; absent: the user's training text. */
-  readonly windows?: WindowSource;
+  /** What it trains on. */
+  readonly windows: WindowSource;
   /** The run's settings, with what this phase changes of them. */
   readonly settings: RunConfig;
   /** Whether validations choose the best weights and may end the phase; otherwise the last weights are its result. */

@@ -15,7 +15,7 @@ export async function* mix(context: MethodContext, choice: ChoiceOf<'SLM-mix'>):
   const expert = recalledExpert(context) ?? (await choose(context, choice, histogram));
   context.remember({ expert });
   context.note({ expert, histogram });
-  return yield { name: 'fineTuning', model: pack.model, weights: await expertWeights(context, expert.cluster), settings, judged: true };
+  return yield { name: 'fineTuning', model: pack.model, weights: await expertWeights(context, expert.cluster), windows: context.domainWindows(), settings, judged: true };
 }
 
 type MixtureExpert = RunExpert & { readonly cluster: number };

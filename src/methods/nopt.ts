@@ -2,6 +2,7 @@
 import { randomWeights } from '../model/initialization.ts';
 import type { MethodContext, MethodPhases } from './method.ts';
 
-export async function* nopt({ pack, table, settings }: MethodContext): MethodPhases {
-  return yield { name: 'fineTuning', model: pack.model, weights: randomWeights(pack.model, table, settings.seed), settings, judged: true };
+export async function* nopt(context: MethodContext): MethodPhases {
+  const { pack, table, settings } = context;
+  return yield { name: 'fineTuning', model: pack.model, weights: randomWeights(pack.model, table, settings.seed), windows: context.domainWindows(), settings, judged: true };
 }

@@ -19,7 +19,7 @@ export async function* pn(context: MethodContext, choice: ChoiceOf<'SLM-pn'>): M
   }
   chosen ??= await chooseVector(context, choice, histogram);
   note(context, chosen, histogram);
-  return yield { name: 'fineTuning', model: pack.model, weights: await projectedWeights(context, chosen.vector ?? []), settings, judged: true };
+  return yield { name: 'fineTuning', model: pack.model, weights: await projectedWeights(context, chosen.vector ?? []), windows: context.domainWindows(), settings, judged: true };
 }
 
 function note(context: MethodContext, chosen: RememberedExpert, histogram: readonly number[]): void {

@@ -2,5 +2,5 @@
 import type { MethodContext, MethodPhases } from './method.ts';
 
 export async function* slm(context: MethodContext): MethodPhases {
-  return yield { name: 'fineTuning', model: context.pack.model, weights: await context.plainWeights(), settings: context.settings, judged: true };
+  return yield { name: 'fineTuning', model: context.pack.model, weights: await context.plainWeights(), windows: context.domainWindows(), settings: context.settings, judged: true };
 }

@@ -90,9 +90,14 @@ export class Phase {
     return this.stopping.shouldStop;
   }
 
+  /** Whether the present weights have been validated. */
+  get isEvaluated(): boolean {
+    return this.evaluatedStep === this.stepsTaken;
+  }
+
   /** Before the first step, at the configured interval and, once, after the last step. */
   get isEvaluationDue(): boolean {
-    if (this.evaluatedStep === this.stepsTaken) return false;
+    if (this.isEvaluated) return false;
     return this.stepsTaken % this.plan.settings.evaluateEvery === 0 || this.isOver;
   }
 

@@ -1,0 +1,29 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_CHOICES } from './method.ts';
+import { DEFAULT_RUN_CONFIG } from './runConfig.ts';
+import { settingsDifference } from './runRecord.ts';
+
+describe('settingsDifference', () => {
+  it('of the same run is empty', () => {
+    const run = { method: DEFAULT_CHOICES['SLM-pn'], settings: DEFAULT_RUN_CONFIG };
+    expect(settingsDifference(run, { method: { ...run.method }, settings: { ...run.settings } })).toEqual([]);
+  });
+
+  it('tells method, then options, then settings, absent ones included', () => {
+    expect(settingsDifference(
+      { method: { method: 'SLM-pn', strategy: 'fitted', cluster: 3 }, settings: DEFAULT_RUN_CONFIG },
+      { method: { method: 'SLM-mix', strategy: 'mostFrequent' }, settings: { ...DEFAULT_RUN_CONFIG, seed: 9, schedule: 'constant' } },
+    )).toEqual([
+      { field: 'method', label: 'Method', a: 'Projected network', b: 'Hard mixture' },
+      { field: 'strategy', label: 'Strategy', a: 'fitted', b: 'mostFrequent' },
+      { field: 'cluster', label: 'Cluster', a: 3, b: undefined },
+      { field: 'schedule', label: 'Schedule', a: 'cosine', b: 'constant' },
+      { field: 'seed', label: 'Seed', a: DEFAULT_RUN_CONFIG.seed, b: 9 },
+    ]);
+  });
+
+  it('tells options that only the second has before the settings', () => {
+    const fields = settingsDifference({ method: { method: 'SLM' }, settings: DEFAULT_RUN_CONFIG }, { method: DEFAULT_CHOICES['SLM-d'], settings: { ...DEFAULT_RUN_CONFIG, steps: 5 } }).map(({ field }) => field);
+    expect(fields).toEqual(['method', 'weight', 'temperature', 'teacherSteps', 'steps']);
+  });
+});
