@@ -21,8 +21,9 @@ export interface CorpusDocument {
   readonly hash: string;
 }
 
-interface DocumentRecord {
+export interface DocumentRecord {
   readonly file: string;
+  /** Number of the record or piece within its file; 0 for a whole file. */
   readonly part: number;
   readonly startToken: number;
   readonly numTokens: number;
@@ -71,12 +72,18 @@ export class Corpus {
   }
 
   document(index: number): CorpusDocument {
-    const record = this.records[index];
-    invariant(record, `document ${index} of ${this.records.length}`);
+    const record = this.record(index);
     return {
       path: record.part === 0 ? record.file : `${record.file} #${record.part}`,
       startToken: record.startToken, numTokens: record.numTokens, bytes: record.bytes, hash: hexOf(record.hash),
     };
+  }
+
+  /** All that is kept of document `index` beside its tokens. */
+  record(index: number): DocumentRecord {
+    const record = this.records[index];
+    invariant(record, `document ${index} of ${this.records.length}`);
+    return record;
   }
 
   /** Number of tokens of document `index`, without making the rest of its description. */

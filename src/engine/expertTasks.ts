@@ -17,7 +17,7 @@ import { cachedFigure, plainWeights } from './evaluationTasks.ts';
 import type { EngineState } from './engineState.ts';
 
 /** Windows that are embedded at most; a larger text is sampled evenly. */
-const MAX_CLUSTER_WINDOWS = 4096;
+export const MAX_CLUSTER_WINDOWS = 4096;
 
 export async function analyzeClusters(state: EngineState, signal: AbortSignal): Promise<void> {
   const { pack } = state.requirePack();

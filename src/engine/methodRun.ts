@@ -5,7 +5,7 @@ import type { RunRecord, RunTestFigure } from '../config/runRecord.ts';
 import type { EvaluationText } from '../data/windows.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
 import type { Gpu } from '../gpu/device.ts';
-import type { MethodContext, MethodPhases, PhaseOutcome, PhaseRequest } from '../methods/method.ts';
+import type { MethodPhases, PhaseOutcome, PhaseRequest } from '../methods/method.ts';
 import { createParameterTable, hostTensors } from '../model/parameters.ts';
 import { SmallModel } from '../model/smallModel.ts';
 import { tuneKernels } from '../model/tuneKernels.ts';
@@ -31,8 +31,10 @@ export interface MethodRunSurroundings {
   readonly keep: (parts: RunParts) => Promise<void>;
   /** Milliseconds between two checkpoints. */
   readonly checkpointEvery: number;
-  /** How much of its budget the run has used, from 0. */
+  /** How much of what it may use the run has used, from 0: who has used least goes next. */
   readonly usedShare: () => number;
+  /** Whether its budget is used up. */
+  readonly isSpent: () => boolean;
   readonly onStep: (step: RunStep) => void;
   /** The record changed: a validation, a new phase, test figures. */
   readonly onChange: () => void;
@@ -59,16 +61,16 @@ export class MethodRun {
   ) {}
 
   /** Trains until the method is done, its budget is used or it is stopped, and tests the result. @throws NotFiniteError, UserError, or whatever the device says when it is lost */
-  async go(phases: MethodPhases, context: Pick<MethodContext, 'signal'>): Promise<RunRecord> {
+  async go(phases: MethodPhases, signal: AbortSignal): Promise<RunRecord> {
     let next = await phases.next();
     let last: PhaseRequest | undefined;
     while (!next.done) {
       last = next.value;
-      next = await phases.next(await this.outcomeOf(last, context.signal));
+      next = await phases.next(await this.outcomeOf(last, signal));
     }
     const { model } = last ?? { model: undefined };
     if (!model) throw new Error('a method has at least one phase');
-    await this.testBoth(last as PhaseRequest, next.value, context.signal);
+    await this.testBoth(last as PhaseRequest, next.value, signal);
     this.recorder.end('finished');
     await this.around.keep({ bestWeights: this.namedWeights(last as PhaseRequest, next.value.weights) });
     this.around.onChange();
@@ -108,7 +110,7 @@ export class MethodRun {
           bestLoss = Math.min(bestLoss, result.loss);
           onChange();
         }
-        if (phase.isOver || usedShare() >= 1 || !(await control.mayStep())) break;
+        if (phase.isOver || this.around.isSpent() || !(await control.mayStep())) break;
         await share.turn(usedShare, () => this.step(phase));
         if (performance.now() - this.lastCheckpoint > this.around.checkpointEvery) await this.checkpoint(phase, key);
       }

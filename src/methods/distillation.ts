@@ -6,7 +6,7 @@ import type { MethodContext, MethodPhases } from './method.ts';
 
 export async function* distillation(context: MethodContext, { weight, temperature, teacherSteps }: ChoiceOf<'SLM-d'>): MethodPhases {
   const { pack, settings, signal } = context;
-  const large = await largeModel(pack, signal);
+  const large = await largeModel(pack, settings.seqLen, signal);
   const teacher = yield { name: 'teacher', ...large, windows: context.domainWindows(), settings: { ...settings, steps: teacherSteps }, judged: true };
   return yield {
     name: 'fineTuning', model: pack.model, weights: await context.plainWeights(), windows: context.domainWindows(), settings, judged: true,

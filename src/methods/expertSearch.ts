@@ -1,16 +1,24 @@
 // SLM-pn's `best fine-tuned`: the expert that does best after fine-tuning, not before. As in the paper all k are fine-tuned and the best is kept, for k times the
 // cost; or successive halving (Karnin et al. 2013; Jamieson and Talwalkar, arXiv 1502.07943): all train a little, the worse half is dropped, the rest train
 // on, until one is left, which is then fine-tuned from its projection like any other.
+import type { RunExpert } from '../config/runRecord.ts';
 import { formatPerplexity } from '../core/format.ts';
-import type { MethodContext, PhaseOutcome, PhaseRequest, RememberedExpert } from './method.ts';
+import type { MethodContext, PhaseOutcome, PhaseRequest } from './method.ts';
 import { lowestLoss } from '../clusters/strategy.ts';
 import { projectedWeights } from './projectedExpert.ts';
 
 /** Steps of a candidate in a round of halving at least: below that a loss says more about the warm-up than about the expert. */
 const MIN_ROUND_STEPS = 8;
 
+/** As a run's notes have it. */
+export interface ChosenVector {
+  readonly expert: RunExpert;
+  /** The vector to project [m]. */
+  readonly vector: readonly number[];
+}
+
 interface SearchResult {
-  readonly chosen: RememberedExpert;
+  readonly chosen: ChosenVector;
   /** Of the full fine-tuning of the expert chosen, where every candidate had one. */
   readonly outcome?: PhaseOutcome;
 }
@@ -68,7 +76,7 @@ async function expertVectorOf({ pack }: MethodContext, expert: number): Promise<
   return Array.from((await pack.pn.readFloats('projected_network.E')).subarray(expert * m, (expert + 1) * m));
 }
 
-async function describe(context: MethodContext, histogram: readonly number[], cluster: number, losses: readonly number[], how: string): Promise<RememberedExpert> {
+async function describe(context: MethodContext, histogram: readonly number[], cluster: number, losses: readonly number[], how: string): Promise<ChosenVector> {
   const { label } = context.pack.clusters[cluster];
   const explanation = `${how} expert ${cluster} (${label}) reached the lowest validation perplexity, ${formatPerplexity(Math.exp(losses[cluster]))}; its cluster holds ${Math.round(histogram[cluster] * 100)}% of your text's windows.`;
   return { expert: { strategy: 'bestFineTuned', cluster, overridden: false, explanation, losses }, vector: await expertVectorOf(context, cluster) };

@@ -10,13 +10,14 @@ export async function* importanceSampling(context: MethodContext, { start, pretr
   const { pack, table, settings, signal } = context;
   const histogram = await context.histogram();
   const reservoir = await pack.readReservoir({ signal });
-  const { resampled } = planImportanceSampling(pack.clusters, histogram, reservoirWindowCounts(reservoir, settings.seqLen));
+  const { resampled, generic, warning } = planImportanceSampling(pack.clusters, histogram, reservoirWindowCounts(reservoir, settings.seqLen));
   const windows = new ReservoirWindows(reservoir, resampled, { seqLen: settings.seqLen, seed: settings.seed });
   const weights = start === 'random' ? randomWeights(pack.model, table, settings.seed) : await context.plainWeights();
-  const { before } = windows.report();
-  context.note({ histogram, histogramBefore: before });
+  context.note({ histogram, histogramBefore: generic, warning });
   // Validated on the user's text for the curve, but not judged by it: what counts is how it ends after fine-tuning.
   const pretrained = yield { name: 'pretraining', model: pack.model, weights, windows, settings: { ...settings, steps: pretrainingSteps }, judged: false };
+  // Where the run was taken up again after this phase, the windows are still at their beginning.
+  windows.seek(pretrainingSteps * settings.batchSize * settings.gradientAccumulation);
   const { drawn, repeatCounts } = windows.report();
   context.note({ histogramAfter: drawn, repeats: repeatCounts });
   return yield { name: 'fineTuning', model: pack.model, weights: pretrained.weights, windows: context.domainWindows(), settings, judged: true };

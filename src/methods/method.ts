@@ -2,7 +2,7 @@
 // fine-tuning on the user's text. A method says what to train; the engine trains it, validates it, shares the GPU, keeps checkpoints and counts the cost.
 import type { ModelConfig } from '../config/modelConfig.ts';
 import type { RunConfig } from '../config/runConfig.ts';
-import type { RunExpert, RunNotes } from '../config/runRecord.ts';
+import type { RunNotes } from '../config/runRecord.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { ParameterTable } from '../model/parameters.ts';
 import type { Pack } from '../pack/openPack.ts';
@@ -41,13 +41,6 @@ export interface PhaseOutcome {
   readonly validationLoss: number;
 }
 
-/** A choice that a closed tab must not lose. Plain numbers and strings. */
-export interface RememberedExpert {
-  readonly expert: RunExpert;
-  /** The vector to project [m]; absent for a mixture's expert. */
-  readonly vector?: readonly number[];
-}
-
 export interface MethodContext {
   readonly gpu: Gpu;
   readonly pack: Pack;
@@ -61,10 +54,8 @@ export interface MethodContext {
   histogram(): Promise<readonly number[]>;
   /** The user's training text from its beginning; every call gives a source of its own. */
   domainWindows(): WindowSource;
-  /** The choice of an expert that this run made before it was interrupted, so that it goes on from the same one. */
-  readonly recalled: RememberedExpert | undefined;
-  /** Keeps the choice with the run. */
-  remember(choice: RememberedExpert): void;
+  /** What this run noted before it was interrupted: it goes on from the same expert. Empty for a new run. */
+  readonly recalled: Pick<RunNotes, 'expert' | 'vector'>;
   /** Adds to what the run's record tells about its start. */
   note(notes: RunNotes): void;
   /** Operations spent on something other than a phase (choosing an expert). */

@@ -13,7 +13,6 @@ export async function* mix(context: MethodContext, choice: ChoiceOf<'SLM-mix'>):
   const { pack, settings } = context;
   const histogram = await context.histogram();
   const expert = recalledExpert(context) ?? (await choose(context, choice, histogram));
-  context.remember({ expert });
   context.note({ expert, histogram });
   return yield { name: 'fineTuning', model: pack.model, weights: await expertWeights(context, expert.cluster), windows: context.domainWindows(), settings, judged: true };
 }
@@ -21,8 +20,8 @@ export async function* mix(context: MethodContext, choice: ChoiceOf<'SLM-mix'>):
 type MixtureExpert = RunExpert & { readonly cluster: number };
 
 function recalledExpert({ recalled }: MethodContext): MixtureExpert | undefined {
-  const cluster = recalled?.expert.cluster;
-  return recalled && cluster !== undefined ? { ...recalled.expert, cluster } : undefined;
+  const { expert } = recalled;
+  return expert?.cluster === undefined ? undefined : { ...expert, cluster: expert.cluster };
 }
 
 async function choose(context: MethodContext, { strategy, cluster }: ChoiceOf<'SLM-mix'>, histogram: readonly number[]): Promise<MixtureExpert> {

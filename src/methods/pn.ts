@@ -3,31 +3,30 @@ import type { ChoiceOf } from '../config/method.ts';
 import { DEFAULT_FITTED_STEPS } from '../config/runConfig.ts';
 import { evaluationFlopsPerToken, projectionFlops, trainingFlopsPerToken } from '../config/trainingFlops.ts';
 import { chooseExpert, type ChosenExpert } from './expertChoice.ts';
-import { searchExperts } from './expertSearch.ts';
-import type { MethodContext, MethodPhases, RememberedExpert } from './method.ts';
+import { searchExperts, type ChosenVector } from './expertSearch.ts';
+import type { MethodContext, MethodPhases } from './method.ts';
 import { domainEvidence, projectedWeights, withProjector } from './projectedExpert.ts';
 
 export async function* pn(context: MethodContext, choice: ChoiceOf<'SLM-pn'>): MethodPhases {
   const { pack, settings } = context;
   const histogram = await context.histogram();
-  let chosen = context.recalled;
-  if (!chosen?.vector && choice.strategy === 'bestFineTuned' && choice.cluster === undefined) {
+  let chosen = recalledVector(context);
+  if (!chosen && choice.strategy === 'bestFineTuned' && choice.cluster === undefined) {
     const found = yield* searchExperts(context, histogram, choice.halving ?? false);
     chosen = found.chosen;
-    note(context, chosen, histogram);
+    context.note({ ...chosen, histogram });
     if (found.outcome) return found.outcome;
   }
   chosen ??= await chooseVector(context, choice, histogram);
-  note(context, chosen, histogram);
-  return yield { name: 'fineTuning', model: pack.model, weights: await projectedWeights(context, chosen.vector ?? []), windows: context.domainWindows(), settings, judged: true };
+  context.note({ ...chosen, histogram });
+  return yield { name: 'fineTuning', model: pack.model, weights: await projectedWeights(context, chosen.vector), windows: context.domainWindows(), settings, judged: true };
 }
 
-function note(context: MethodContext, chosen: RememberedExpert, histogram: readonly number[]): void {
-  context.remember(chosen);
-  context.note({ expert: chosen.expert, vector: chosen.vector, histogram });
+function recalledVector({ recalled: { expert, vector } }: MethodContext): ChosenVector | undefined {
+  return expert && vector ? { expert, vector } : undefined;
 }
 
-async function chooseVector(context: MethodContext, { strategy, cluster, fittedSteps = DEFAULT_FITTED_STEPS }: ChoiceOf<'SLM-pn'>, histogram: readonly number[]): Promise<RememberedExpert> {
+async function chooseVector(context: MethodContext, { strategy, cluster, fittedSteps = DEFAULT_FITTED_STEPS }: ChoiceOf<'SLM-pn'>, histogram: readonly number[]): Promise<ChosenVector> {
   const { gpu, pack, table, settings, signal } = context;
   const started = performance.now();
   // With a cluster of the user's own the strategy is not asked.
@@ -46,10 +45,10 @@ async function chooseVector(context: MethodContext, { strategy, cluster, fittedS
         + fittedTokens * trainingFlopsPerToken(pack.model, seqLen) + 2 * (fittedCurve?.length ?? 0) * projectionFlops(pack.model, pack.projectedNetwork),
       seconds: (performance.now() - started) / 1000,
     });
-    return remembered(strategy, expert);
+    return noted(strategy, expert);
   });
 }
 
-function remembered(strategy: ChoiceOf<'SLM-pn'>['strategy'], { cluster, overridden, explanation, losses, vector }: ChosenExpert): RememberedExpert {
+function noted(strategy: ChoiceOf<'SLM-pn'>['strategy'], { cluster, overridden, explanation, losses, vector }: ChosenExpert): ChosenVector {
   return { expert: { strategy, cluster, overridden, explanation, losses }, vector: Array.from(vector) };
 }

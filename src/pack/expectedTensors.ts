@@ -39,13 +39,16 @@ export function expectedProjectedNetwork(model: ModelConfig, { h, k, m }: Projec
   return expected;
 }
 
-/** @throws UserError one sentence naming the file and the first tensor that is missing, unexpected, or of another shape or dtype */
-export function requireTensors(file: string, found: ReadonlyMap<string, StoredTensor>, expected: ReadonlyMap<string, ExpectedTensor>): void {
+/**
+ * @param configFile the file of the pack that `expected` follows from, as messages name it
+ * @throws UserError one sentence naming the file and the first tensor that is missing, unexpected, or of another shape or dtype
+ */
+export function requireTensors(file: string, found: ReadonlyMap<string, StoredTensor>, expected: ReadonlyMap<string, ExpectedTensor>, configFile: string): void {
   for (const [name, { shape, dtypes }] of expected) {
     const tensor = found.get(name);
-    if (!tensor) throw new UserError(`${file} has no tensor ${name}, which the pack's config.json asks for.`);
+    if (!tensor) throw new UserError(`${file} has no tensor ${name}, which the pack's ${configFile} asks for.`);
     if (tensor.shape.join() !== shape.join()) {
-      throw new UserError(`${file}: tensor ${name} has shape [${tensor.shape.join(', ')}], but the pack's config.json asks for [${shape.join(', ')}].`);
+      throw new UserError(`${file}: tensor ${name} has shape [${tensor.shape.join(', ')}], but the pack's ${configFile} asks for [${shape.join(', ')}].`);
     }
     if (!dtypes.includes(tensor.dtype)) throw new UserError(`${file}: tensor ${name} is stored as ${tensor.dtype}, where ${dtypes.join(' or ')} is expected.`);
   }

@@ -1,4 +1,6 @@
 // pack.json: what a pack holds, with every file's size and SHA-256. The rest of a pack is believed only as far as it matches this list.
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex } from '@noble/hashes/utils.js';
 import { formatCount, formatPerplexity } from '../core/format.ts';
 import { UserError } from '../core/invariant.ts';
 import { isJsonObject, jsonFields, parseJsonObject, type JsonObject } from './jsonFields.ts';
@@ -12,6 +14,8 @@ export interface ManifestFile {
 export interface PackManifest {
   readonly name: string;
   readonly files: ReadonlyMap<string, ManifestFile>;
+  /** First 16 hex digits of a SHA-256 over the hashes of REQUIRED_FILES: the same for the same models, whatever else the pack holds. */
+  readonly hash: string;
   /** pack.json's "provenance" as it stands: free in form. */
   readonly provenance: JsonObject;
 }
@@ -19,7 +23,7 @@ export interface PackManifest {
 export const MANIFEST_NAME = 'pack.json';
 export const MAX_MANIFEST_BYTES = 4 << 20;
 
-/** Files every pack needs; the optional ones (mix/, llm/, reservoir.bin) are not fetched here. */
+/** Files every pack needs; for the others (mix/, llm/, reservoir.bin) see optionalParts.ts. */
 export const REQUIRED_FILES = [
   'config.json', 'tokenizer.json', 'tokenizer_config.json', 'clusters.json', 'clusters.safetensors', 'encoder.onnx', 'slm.safetensors', 'pn.safetensors',
 ] as const;
@@ -42,13 +46,20 @@ export function parseManifest(text: string): PackManifest {
   for (const path of paths) {
     if (!SAFE_PATH.test(path)) throw new UserError(`${MANIFEST_NAME} lists a file named ${JSON.stringify(path.slice(0, 80))}, which is no plain path inside the pack.`);
     const entry = listed.object(path);
-    const sha256 = entry.string('sha256', 64).toLowerCase();
-    if (!/^[0-9a-f]{64}$/.test(sha256)) throw new UserError(`${MANIFEST_NAME}: files.${path}.sha256 must be 64 hexadecimal digits.`);
-    files.set(path, { bytes: entry.integer('bytes', 0, 2 ** 42), sha256 });
+    const digest = entry.string('sha256', 64).toLowerCase();
+    if (!/^[0-9a-f]{64}$/.test(digest)) throw new UserError(`${MANIFEST_NAME}: files.${path}.sha256 must be 64 hexadecimal digits.`);
+    files.set(path, { bytes: entry.integer('bytes', 0, 2 ** 42), sha256: digest });
   }
   for (const path of REQUIRED_FILES) if (!files.has(path)) throw new UserError(`${MANIFEST_NAME} does not list ${path}, which every pack needs.`);
   const provenance = manifest.values.provenance;
-  return { name, files, provenance: isJsonObject(provenance) ? provenance : {} };
+  return { name, files, hash: hashOf(files), provenance: isJsonObject(provenance) ? provenance : {} };
+}
+
+function hashOf(files: ReadonlyMap<string, ManifestFile>): string {
+  const hash = sha256.create();
+  const text = new TextEncoder();
+  for (const path of REQUIRED_FILES) hash.update(text.encode(`${path}\n${files.get(path)?.sha256}\n`));
+  return bytesToHex(hash.digest()).slice(0, 16);
 }
 
 /** What the manifest says about the pack's origin, as readable sentences; fields it does not have are left out. */

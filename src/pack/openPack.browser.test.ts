@@ -2,8 +2,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { buildTinyPack, type TinyPackOptions } from '../testing/tinyPack.ts';
 import { REQUIRED_FILES } from './manifest.ts';
-import { openPack, type PackProgress } from './openPack.ts';
+import { openPack } from './openPack.ts';
 import { clearPackCache } from './packCache.ts';
+import type { PackProgress } from './verifiedFiles.ts';
 
 const ADDRESS = new URL('/played-pack/', location.href).href;
 let served: Map<string, Blob>;

@@ -5,7 +5,8 @@ import { join, relative, sep } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { formatCount, formatPerplexity } from '../core/format.ts';
 import { buildTinyPack, type TinyPackOptions, type TinyTensor } from '../testing/tinyPack.ts';
-import { openPack, type PackProgress } from './openPack.ts';
+import { openPack } from './openPack.ts';
+import type { PackProgress } from './verifiedFiles.ts';
 
 /** Paths of all files of a folder, relative to it. */
 async function filesBelow(folder: string): Promise<string[]> {

@@ -5,32 +5,22 @@
 // request because it works offline and because "nothing leaves the page" is then plain to see; a new pack is better served under a new address.
 import { UserError } from '../core/invariant.ts';
 import type { ModelConfig, ProjectedNetworkConfig } from '../config/modelConfig.ts';
-import { openTensorFile, requireFiniteTensors, type TensorFile } from '../formats/tensorFile.ts';
-import { expectedProjectedNetwork, expectedSmallModel, requireTensors, type ExpectedTensor } from './expectedTensors.ts';
+import type { TensorFile } from '../formats/tensorFile.ts';
+import { expectedProjectedNetwork, expectedSmallModel } from './expectedTensors.ts';
 import { MANIFEST_NAME, MAX_MANIFEST_BYTES, parseManifest, provenanceSentences, REQUIRED_FILES, type PackManifest, type RequiredFile } from './manifest.ts';
+import { optionalParts, type OptionalParts, type RequiredFacts } from './optionalParts.ts';
 import { CacheError, openPackCache, type PackCache } from './packCache.ts';
 import { readPackClusters, type Centroids, type PackCluster } from './packClusters.ts';
 import { parsePackConfig } from './packConfig.ts';
 import { packFiles, type PackFiles, type PackSource } from './packFiles.ts';
-import { createPackStore } from './packStore.ts';
+import { smallText } from './smallText.ts';
 import { readTokenizerFiles, type TokenizerFiles } from './tokenizerFiles.ts';
+import { readVerifiedFiles, type PackOrigin, type ReadPackOptions } from './verifiedFiles.ts';
 import { readText } from './verifiedStream.ts';
+import { openWeightFile } from './weightFile.ts';
 
-/** Progress over the whole pack: `bytesLoaded` of `bytesTotal` bytes are verified, `file` is the one being read. */
-export interface PackProgress {
-  readonly file: string;
-  readonly bytesLoaded: number;
-  readonly bytesTotal: number;
-  readonly fromCache: boolean;
-}
-
-export interface OpenPackOptions {
-  readonly onProgress?: (progress: PackProgress) => void;
-  /** Aborting rejects with the signal's reason; verified files stay cached, so that the next try goes on from there. */
-  readonly signal?: AbortSignal;
-}
-
-export interface Pack extends TokenizerFiles {
+/** An opened pack. Its optional parts are fetched when they are read (OptionalParts). */
+export interface Pack extends TokenizerFiles, OptionalParts {
   readonly name: string;
   /** The address or the dropped folder's name. */
   readonly origin: string;
@@ -45,7 +35,7 @@ export interface Pack extends TokenizerFiles {
   readonly slm: TensorFile;
   /** The projected network: shared weights, E, and every MLP matrix's M and T. */
   readonly pn: TensorFile;
-  /** Size of the files that were opened. */
+  /** Size of the required files. */
   readonly bytes: number;
   /** Bytes downloaded in this call; 0 when all was cached or dropped. */
   readonly downloadedBytes: number;
@@ -56,7 +46,7 @@ export interface Pack extends TokenizerFiles {
 }
 
 /** @throws UserError one sentence naming the file (and tensor or field) that is wrong; AbortError when cancelled */
-export async function openPack(source: PackSource, options: OpenPackOptions = {}): Promise<Pack> {
+export async function openPack(source: PackSource, options: ReadPackOptions = {}): Promise<Pack> {
   const files = packFiles(source);
   const { cache, warning } = files.url ? await openCache() : {};
   if (files.url && cache) {
@@ -100,72 +90,30 @@ async function cachedManifest(cache: PackCache, url: string): Promise<string | u
   }
 }
 
-async function openFrom(files: PackFiles, cache: PackCache | undefined, manifestText: string, manifestBytes: number, options: OpenPackOptions): Promise<Pack> {
+async function openFrom(files: PackFiles, cache: PackCache | undefined, manifestText: string, manifestBytes: number, options: ReadPackOptions): Promise<Pack> {
   const manifest = parseManifest(manifestText);
-  const store = createPackStore(files, cache);
+  const origin: PackOrigin = { files, cache, manifest };
+  const { contents: { clustersJson, ...contents }, downloadedBytes, cacheWarning } = await readVerifiedFiles(origin, REQUIRED_FILES, options, (obtain) => readContents(obtain, options.signal));
   const bytes = REQUIRED_FILES.reduce((sum, name) => sum + manifest.files.get(name)!.bytes, 0);
-  const report = progressReporter(bytes, options.onProgress);
-  let obtained = 0;
-  let obtaining = false;
-  const obtain = async (name: RequiredFile): Promise<Blob> => {
-    const expected = manifest.files.get(name)!;
-    obtaining = true;
-    const blob = await store.obtain(name, expected, { onBytes: (count, fromCache) => report(name, obtained + count, fromCache), signal: options.signal });
-    obtaining = false;
-    obtained += expected.bytes;
-    return blob;
-  };
-  try {
-    const contents = await readContents(obtain, options.signal);
-    return {
-      name: manifest.name, origin: files.origin, manifest, bytes, provenance: provenanceSentences(manifest),
-      downloadedBytes: store.downloadedBytes() + manifestBytes, cacheWarning: store.cacheWarning(), ...contents,
-    };
-  } catch (error) {
-    // A broken connection leaves the files before it for the next try; a pack that is wrong in itself leaves nothing.
-    if (error instanceof UserError && !obtaining) await store.forgetStored();
-    throw error;
-  }
-}
-
-type ReportBytes = (file: RequiredFile, bytesLoaded: number, fromCache: boolean) => void;
-
-/** Passes on the first and last report of each file and otherwise one per 1/256 of the pack, whatever the size of the chunks. */
-function progressReporter(bytesTotal: number, onProgress?: (progress: PackProgress) => void): ReportBytes {
-  let reportedFile = '';
-  let reportedBytes = 0;
-  return (file, bytesLoaded, fromCache) => {
-    if (file === reportedFile && bytesLoaded < bytesTotal && Math.abs(bytesLoaded - reportedBytes) < bytesTotal / 256) return;
-    reportedFile = file;
-    reportedBytes = bytesLoaded;
-    onProgress?.({ file, bytesLoaded, bytesTotal, fromCache });
+  const { model, projectedNetwork: { k }, windowTokens } = contents;
+  return {
+    name: manifest.name, origin: files.origin, manifest, bytes, provenance: provenanceSentences(manifest), downloadedBytes: downloadedBytes + manifestBytes, cacheWarning,
+    ...contents, ...optionalParts(origin, { model, k, windowTokens, clustersJson }),
   };
 }
 
-type PackContents = Omit<Pack, 'name' | 'origin' | 'manifest' | 'bytes' | 'downloadedBytes' | 'cacheWarning' | 'provenance'>;
+type PackContents = Omit<Pack, 'name' | 'origin' | 'manifest' | 'bytes' | 'downloadedBytes' | 'cacheWarning' | 'provenance' | keyof OptionalParts> & Pick<RequiredFacts, 'clustersJson'>;
 
 /** Reads and checks file by file, what is small first, so that a wrong pack fails before its large files are fetched. */
 async function readContents(obtain: (name: RequiredFile) => Promise<Blob>, signal?: AbortSignal): Promise<PackContents> {
   const text = async (name: RequiredFile): Promise<string> => smallText(await obtain(name), name);
   const { model, projectedNetwork } = parsePackConfig(await text('config.json'));
   const tokenizer = readTokenizerFiles(await text('tokenizer.json'), await text('tokenizer_config.json'), model.vocabSize);
-  const clusters = await readPackClusters(await text('clusters.json'), await obtain('clusters.safetensors'), projectedNetwork.k);
+  const clustersJson = await text('clusters.json');
+  const clusters = await readPackClusters(clustersJson, await obtain('clusters.safetensors'), projectedNetwork.k);
   const encoder = await obtain('encoder.onnx');
-  const weights = async (name: RequiredFile, expectedIn: (found: TensorFile['tensors']) => ReadonlyMap<string, ExpectedTensor>): Promise<TensorFile> => {
-    const file = await openTensorFile(await obtain(name), name);
-    requireTensors(name, file.tensors, expectedIn(file.tensors));
-    await requireFiniteTensors(file, signal);
-    return file;
-  };
-  const slm = await weights('slm.safetensors', () => expectedSmallModel(model));
-  const pn = await weights('pn.safetensors', (found) => expectedProjectedNetwork(model, projectedNetwork, found));
+  const slm = await openWeightFile(await obtain('slm.safetensors'), 'slm.safetensors', () => expectedSmallModel(model), { signal });
+  const pn = await openWeightFile(await obtain('pn.safetensors'), 'pn.safetensors', (found) => expectedProjectedNetwork(model, projectedNetwork, found), { signal });
   const readEncoder = async (): Promise<Uint8Array<ArrayBuffer>> => new Uint8Array(await encoder.arrayBuffer());
-  return { model, projectedNetwork, ...tokenizer, ...clusters, slm, pn, readEncoder };
-}
-
-const MAX_TEXT_BYTES = 128 << 20;
-
-async function smallText(blob: Blob, name: string): Promise<string> {
-  if (blob.size > MAX_TEXT_BYTES) throw new UserError(`${name} has ${blob.size} bytes, too many for what it should be.`);
-  return blob.text();
+  return { model, projectedNetwork, ...tokenizer, ...clusters, clustersJson, slm, pn, readEncoder };
 }

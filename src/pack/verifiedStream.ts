@@ -11,7 +11,10 @@ export interface ChunkHandlers {
   readonly signal?: AbortSignal;
 }
 
-/** @throws UserError one sentence naming the file when it is shorter, longer or other than the manifest says, or stops in the middle */
+/** A file is not the one the manifest lists: damaged on its way, or replaced since the manifest was written. */
+export class MismatchedFileError extends UserError {}
+
+/** @throws UserError one sentence naming the file when it is shorter, longer or other than the manifest says (MismatchedFileError), or stops in the middle */
 export async function readVerified(stream: ReadableStream<Uint8Array>, name: string, expected: ManifestFile, { sink, onBytes, signal }: ChunkHandlers): Promise<void> {
   const hash = sha256.create();
   const reader = stream.getReader();
@@ -22,7 +25,7 @@ export async function readVerified(stream: ReadableStream<Uint8Array>, name: str
       const { done, value } = await readChunk(reader, name, bytes, expected.bytes, signal);
       if (done) break;
       bytes += value.byteLength;
-      if (bytes > expected.bytes) throw new UserError(`${name} is longer than the ${expected.bytes} bytes pack.json says.`);
+      if (bytes > expected.bytes) throw new MismatchedFileError(`${name} is longer than the ${expected.bytes} bytes pack.json says.`);
       hash.update(value);
       await sink?.(value);
       onBytes?.(bytes);
@@ -30,10 +33,10 @@ export async function readVerified(stream: ReadableStream<Uint8Array>, name: str
   } finally {
     await reader.cancel().catch(() => undefined);
   }
-  if (bytes < expected.bytes) throw new UserError(`${name} is truncated: it has ${bytes} bytes, but pack.json says ${expected.bytes}.`);
+  if (bytes < expected.bytes) throw new MismatchedFileError(`${name} is truncated: it has ${bytes} bytes, but pack.json says ${expected.bytes}.`);
   const found = bytesToHex(hash.digest());
   if (found !== expected.sha256) {
-    throw new UserError(`${name} is damaged: its SHA-256 is ${found.slice(0, 12)}..., but pack.json says ${expected.sha256.slice(0, 12)}....`);
+    throw new MismatchedFileError(`${name} is damaged: its SHA-256 is ${found.slice(0, 12)}..., but pack.json says ${expected.sha256.slice(0, 12)}....`);
   }
 }
 

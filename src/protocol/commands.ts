@@ -1,6 +1,8 @@
 // What the window may ask of an engine. Imperative names. An engine answers with events (events.ts); it never returns values, so that a
 // second engine (WebAssembly, another machine) can stand behind the same letterbox. Everything here is structured-cloneable.
 import type { DataConfig } from '../config/dataConfig.ts';
+import type { MethodChoice } from '../config/method.ts';
+import type { RunBudget } from '../config/runBudget.ts';
 import type { ExpertStrategy, RunConfig } from '../config/runConfig.ts';
 import type { SampleConfig } from '../config/sampleConfig.ts';
 
@@ -57,6 +59,28 @@ export type EngineCommand =
   | { readonly type: 'test.evaluate'; readonly runId: string }
   | { readonly type: 'sample.start'; readonly sampleId: string; readonly config: SampleConfig }
   | { readonly type: 'sample.stop'; readonly sampleId: string }
-  | { readonly type: 'model.export'; readonly runId: string };
+  | { readonly type: 'model.export'; readonly runId: string }
+  /** Everything kept in this browser. Answered by runs.listed. */
+  | { readonly type: 'runs.list' }
+  /** Trains these runs side by side, each with the same text, split, settings and budget; a single run is a race of one. Answered by run.changed of each. */
+  | { readonly type: 'runs.start'; readonly runs: readonly RunEntry[]; readonly config: RunConfig; readonly budget?: RunBudget }
+  /** Takes interrupted runs up again from their checkpoints, or from their beginning where they have none; brings their text back where it is not loaded. */
+  | { readonly type: 'runs.takeUp'; readonly runIds: readonly string[] }
+  | { readonly type: 'runs.pause'; readonly runIds: readonly string[] }
+  | { readonly type: 'runs.resume'; readonly runIds: readonly string[] }
+  /** Ends runs early; each is tested with its best weights so far. */
+  | { readonly type: 'runs.stop'; readonly runIds: readonly string[] }
+  | { readonly type: 'run.rename'; readonly runId: string; readonly name: string }
+  | { readonly type: 'run.delete'; readonly runId: string }
+  /** Record, curves and weights as one file, without the user's text. Answered by run.exported. */
+  | { readonly type: 'run.export'; readonly runId: string }
+  | { readonly type: 'run.import'; readonly file: Blob; readonly fileName: string };
+
+/** A run to be started. */
+export interface RunEntry {
+  readonly runId: string;
+  readonly name: string;
+  readonly method: MethodChoice;
+}
 
 export type EngineCommandType = EngineCommand['type'];

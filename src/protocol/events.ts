@@ -3,6 +3,7 @@
 import type { SplitName } from '../config/dataConfig.ts';
 import type { ModelConfig, ProjectedNetworkConfig } from '../config/modelConfig.ts';
 import type { ExpertStrategy, RunConfig } from '../config/runConfig.ts';
+import type { RunCost, RunRecord } from '../config/runRecord.ts';
 
 export interface AdapterSummary {
   /** E.g. "Google SwiftShader" or "NVIDIA ampere": never empty. */
@@ -156,6 +157,16 @@ export type EngineEvent =
   | { readonly type: 'sample.failed'; readonly sampleId: string; readonly message: string }
   | { readonly type: 'model.exported'; readonly runId: string; readonly file: Blob; readonly fileName: string }
   | { readonly type: 'model.exportFailed'; readonly runId: string; readonly message: string }
+  /** All runs kept in this browser, the newest first, and what they take. */
+  | { readonly type: 'runs.listed'; readonly runs: readonly RunRecord[]; readonly bytes: number; readonly availableBytes?: number }
+  /** A run was added, went on to another state or phase, was validated, tested or renamed: its whole record. */
+  | { readonly type: 'run.changed'; readonly run: RunRecord }
+  | { readonly type: 'run.progress'; readonly runId: string; readonly stage: string; readonly done: number; readonly total: number }
+  | { readonly type: 'run.stepped'; readonly runId: string; readonly step: number; readonly loss: number; readonly learningRate: number; readonly tokensPerSecond: number; readonly cost: RunCost; readonly gpuBytes: number }
+  | { readonly type: 'run.deleted'; readonly runId: string }
+  | { readonly type: 'run.exported'; readonly runId: string; readonly file: Blob; readonly fileName: string }
+  /** A request about runs that could not be met, or something that could not be stored: one sentence. Runs that go on go on. */
+  | { readonly type: 'runs.failed'; readonly message: string; readonly runId?: string }
   /** A command that made no sense in the present state, or a bug: one sentence. */
   | { readonly type: 'engine.failed'; readonly command: string; readonly message: string };
 

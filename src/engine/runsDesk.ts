@@ -1,0 +1,196 @@
+// The runs of this browser and those that go on now: starts them side by side on one GPU, stores what becomes of them, takes interrupted ones up again.
+import { invalidMethodField, packPartsOf } from '../config/method.ts';
+import { invalidBudget, plannedForBudget, usedShare, type RunBudget } from '../config/runBudget.ts';
+import { invalidRunField, type RunConfig } from '../config/runConfig.ts';
+import { RUN_FORMAT_VERSION, type RunRecord } from '../config/runRecord.ts';
+import { UserError, messageOf } from '../core/invariant.ts';
+import { phasesOf } from '../methods/phasesOf.ts';
+import type { RunEntry } from '../protocol/commands.ts';
+import { exportRun, importRun } from '../runs/runFile.ts';
+import { openRunStore, type RunParts, type RunStore } from '../runs/runStore.ts';
+import type { RunCheckpoint } from '../runs/runCheckpoint.ts';
+import { NotFiniteError } from '../training/stepper.ts';
+import type { EngineState } from './engineState.ts';
+import { GpuShare } from './gpuShare.ts';
+import { methodContext } from './methodContext.ts';
+import { MethodRun } from './methodRun.ts';
+import { RunControl } from './runControl.ts';
+import { RunRecorder } from './runRecorder.ts';
+import { findText, keptText, runWindows, textOf, type RunText } from './runText.ts';
+
+/** Milliseconds between two checkpoints of a run: what a closed tab costs at most. */
+const CHECKPOINT_EVERY = 20_000;
+
+interface ActiveRun {
+  readonly control: RunControl;
+  readonly abort: AbortController;
+  readonly recorder: RunRecorder;
+}
+
+export class RunsDesk {
+  private opened: Promise<RunStore> | undefined;
+  private readonly active = new Map<string, ActiveRun>();
+  private readonly share = new GpuShare();
+
+  constructor(private readonly state: EngineState) {}
+
+  get isBusy(): boolean {
+    return this.active.size > 0;
+  }
+
+  async list(): Promise<void> {
+    const store = await this.store();
+    this.state.emit({ type: 'runs.listed', runs: await store.list(), ...(await store.storageUse()) });
+  }
+
+  /** Starts runs side by side; each is told by its own events, so one that fails leaves the others alone. */
+  async start(entries: readonly RunEntry[], config: RunConfig, budget?: RunBudget): Promise<void> {
+    const { state } = this;
+    const invalid = invalidRunField(config) ?? (budget && invalidBudget(budget)) ?? entries.map(({ method }) => invalidMethodField(method)).find((sentence) => sentence !== undefined);
+    if (invalid) throw new UserError(invalid);
+    if (state.isTraining) throw new UserError('Stop the present run before starting others.');
+    const gpu = state.requireGpu();
+    const { pack, tokenizer } = state.requirePack();
+    for (const { method } of entries) requireParts(packPartsOf(method), pack.optional, method.method);
+    const text = textOf(state.requireData());
+    const needsLarge = entries.some(({ method }) => packPartsOf(method).includes('llm'));
+    const large = needsLarge && budget ? (await pack.readLargeModel()).model : undefined;
+    const corpus = keptText(text, tokenizer);
+    for (const { runId, name, method } of entries) {
+      const planned = budget ? plannedForBudget(method, config, budget, { small: pack.model, large }) : { method, settings: config };
+      const now = new Date().toISOString();
+      const record: RunRecord = {
+        formatVersion: RUN_FORMAT_VERSION, runId, name, createdAt: now, updatedAt: now, state: 'running', ...planned, ...(budget ? { budget } : {}),
+        dataFingerprint: text.fingerprint, dataLabel: text.label, packName: pack.name, packHash: pack.manifest.hash, adapter: gpu.adapter.name,
+        startingWeightsHash: '0'.repeat(16), curve: [], samples: [], phases: [], cost: { tokens: 0, flops: 0, seconds: 0, peakGpuBytes: 0 }, notes: {},
+      };
+      await this.begin(record, text, { corpus });
+    }
+  }
+
+  async takeUp(runIds: readonly string[]): Promise<void> {
+    const store = await this.store();
+    const { pack } = this.state.requirePack();
+    for (const runId of runIds) {
+      const record = await store.get(runId);
+      if (!record) throw new UserError('That run is not stored any more.');
+      if (record.state !== 'interrupted' && record.state !== 'failed') throw new UserError(`The run “${record.name}” is ${record.state}; only an interrupted run can be taken up again.`);
+      if (record.packHash !== pack.manifest.hash) throw new UserError(`The run “${record.name}” was made with another pack (${record.packName}); load that one first.`);
+      const text = await findText(this.state, store, record.dataFingerprint, record.dataLabel);
+      const checkpoint = await store.checkpoint(runId);
+      await this.begin(checkpoint ? { ...record, state: 'running', error: undefined } : fromItsBeginning(record), text, {}, checkpoint);
+    }
+  }
+
+  pause(runIds: readonly string[]): void {
+    for (const run of this.activeOf(runIds)) {
+      run.control.pause();
+      this.changed(run.recorder, 'paused');
+    }
+  }
+
+  resume(runIds: readonly string[]): void {
+    for (const run of this.activeOf(runIds)) {
+      run.control.resume();
+      this.changed(run.recorder, 'running');
+    }
+  }
+
+  stop(runIds: readonly string[]): void {
+    for (const { control } of this.activeOf(runIds)) control.stop();
+  }
+
+  async rename(runId: string, name: string): Promise<void> {
+    const run = await (await this.store()).rename(runId, name);
+    this.active.get(runId)?.recorder.change({ name: run.name });
+    this.state.emit({ type: 'run.changed', run });
+  }
+
+  async delete(runId: string): Promise<void> {
+    await (await this.store()).delete(runId);
+    this.state.emit({ type: 'run.deleted', runId });
+  }
+
+  async export(runId: string): Promise<void> {
+    const store = await this.store();
+    const record = await store.get(runId);
+    if (!record) throw new UserError('That run is not stored any more.');
+    const file = await exportRun({ record, tensors: (await store.bestWeights(runId))?.tensors });
+    this.state.emit({ type: 'run.exported', runId, file, fileName: `${record.packName}-${record.method.method}-${runId}.run.zip` });
+  }
+
+  async import(file: Blob, fileName: string): Promise<void> {
+    const { record, tensors } = await importRun(file, fileName);
+    const bestWeights = tensors && record.bestWeightsHash ? { hash: record.bestWeightsHash, tensors } : undefined;
+    this.state.emit({ type: 'run.changed', run: await (await this.store()).add(record, { bestWeights }) });
+  }
+
+  private store(): Promise<RunStore> {
+    this.opened ??= openRunStore().catch((error: unknown) => {
+      this.opened = undefined;
+      throw error;
+    });
+    return this.opened;
+  }
+
+  private activeOf(runIds: readonly string[]): ActiveRun[] {
+    return runIds.map((runId) => this.active.get(runId)).filter((run) => run !== undefined);
+  }
+
+  private changed(recorder: RunRecorder, state: RunRecord['state']): void {
+    recorder.end(state);
+    this.state.emit({ type: 'run.changed', run: recorder.record });
+  }
+
+  /** Stores the run and lets it go on by itself; what happens to it is told in events. @throws when it cannot be stored or prepared */
+  private async begin(record: RunRecord, text: RunText, parts: RunParts, checkpoint?: RunCheckpoint): Promise<void> {
+    const { state } = this;
+    const store = await this.store();
+    const recorder = new RunRecorder(record);
+    const abort = new AbortController();
+    const run: ActiveRun = { control: new RunControl(false), abort, recorder };
+    const gpu = state.requireGpu();
+    const { settings, budget } = record;
+    const windows = runWindows(text, settings, state.requirePack().tokenizer.endOfText);
+    await store.put(record, parts);
+    this.active.set(record.runId, run);
+    const tell = (): void => state.emit({ type: 'run.changed', run: recorder.record });
+    const keep = async (kept: RunParts): Promise<void> => {
+      try {
+        await store.put(recorder.record, kept);
+      } catch (error) {
+        state.emit({ type: 'runs.failed', runId: record.runId, message: messageOf(error) });
+      }
+    };
+    const share = (): number => (budget ? usedShare(budget, recorder.record.cost) : recorder.stepsTaken / settings.steps);
+    const methodRun = new MethodRun(recorder, {
+      gpu, share: this.share, control: run.control, keep, checkpointEvery: CHECKPOINT_EVERY, onChange: tell, usedShare: share,
+      isSpent: () => budget !== undefined && share() >= 1,
+      validation: windows.validation, test: windows.test,
+      onStep: (step) => state.emit({ type: 'run.stepped', runId: record.runId, ...step, cost: recorder.record.cost, gpuBytes: gpu.buffers.bytes }),
+    }, checkpoint);
+    tell();
+    const context = methodContext(state, { recorder, settings, text, windows, signal: abort.signal });
+    void methodRun.go(phasesOf(record.method, context), abort.signal).catch(async (error: unknown) => {
+      if (!(error instanceof UserError || error instanceof NotFiniteError)) console.error(error);
+      recorder.end('failed', state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.');
+      await keep({});
+    }).finally(() => {
+      this.active.delete(record.runId);
+      tell();
+    });
+  }
+}
+
+/** A run without a checkpoint starts over: nothing of what it did is left. */
+const fromItsBeginning = (record: RunRecord): RunRecord => ({
+  ...record, state: 'running', error: undefined, curve: [], phases: [], notes: {}, cost: { tokens: 0, flops: 0, seconds: 0, peakGpuBytes: 0 },
+});
+
+/** @throws UserError naming the method and what the pack lacks for it */
+function requireParts(parts: ReturnType<typeof packPartsOf>, { mixtureExperts, largeModel, reservoir }: { mixtureExperts: number; largeModel: boolean; reservoir: boolean }, method: string): void {
+  const lacking = parts.includes('mix') && mixtureExperts === 0 ? 'the hard mixture\'s experts'
+    : parts.includes('llm') && !largeModel ? 'a large model'
+      : parts.includes('reservoir') && !reservoir ? 'a reservoir of generic text' : undefined;
+  if (lacking) throw new UserError(`${method} needs ${lacking}, which this pack does not have.`);
+}
