@@ -34,7 +34,7 @@ export default defineConfig({
   },
   preview: { headers: securityHeaders },
   // Found late by the browser tests' crawl, each would otherwise reload the page in the middle of a run.
-  optimizeDeps: { exclude: ['onnxruntime-web'], include: ['@noble/hashes/sha2.js', '@noble/hashes/utils.js', '@huggingface/tokenizers', '@zip.js/zip.js/index-native.js', 'papaparse', 'htmlparser2', '@streamparser/json'] },
+  optimizeDeps: { exclude: ['onnxruntime-web'], include: ['@noble/hashes/sha2.js', '@noble/hashes/utils.js', '@huggingface/tokenizers', '@zip.js/zip.js/index-native.js', 'papaparse', 'htmlparser2', '@streamparser/json', 'idb', 'valibot'] },
   test: {
     projects: [
       {

@@ -12,11 +12,12 @@ describe('settingsDifference', () => {
   it('tells method, then options, then settings, absent ones included', () => {
     expect(settingsDifference(
       { method: { method: 'SLM-pn', strategy: 'fitted', cluster: 3 }, settings: DEFAULT_RUN_CONFIG },
-      { method: { method: 'SLM-mix', strategy: 'mostFrequent' }, settings: { ...DEFAULT_RUN_CONFIG, seed: 9, schedule: 'constant' } },
+      { method: { method: 'SLM-mix', strategy: 'mostFrequent' }, settings: { ...DEFAULT_RUN_CONFIG, seed: 9, schedule: 'constant' }, budget: { unit: 'minutes', amount: 2.5 } },
     )).toEqual([
       { field: 'method', label: 'Method', a: 'Projected network', b: 'Hard mixture' },
       { field: 'strategy', label: 'Strategy', a: 'fitted', b: 'mostFrequent' },
       { field: 'cluster', label: 'Cluster', a: 3, b: undefined },
+      { field: 'budget', label: 'Budget', a: undefined, b: '2.5 minutes' },
       { field: 'schedule', label: 'Schedule', a: 'cosine', b: 'constant' },
       { field: 'seed', label: 'Seed', a: DEFAULT_RUN_CONFIG.seed, b: 9 },
     ]);

@@ -88,6 +88,8 @@ export interface RunNotes {
   readonly histogramAfter?: readonly number[];
   /** Importance sampling: repeats[n] windows of the reservoir were drawn exactly n times (the last entry: or more often). */
   readonly repeats?: readonly number[];
+  /** What the user should know before believing the figures: one sentence. */
+  readonly warning?: string;
 }
 
 export interface RunRecord {
@@ -102,6 +104,8 @@ export interface RunRecord {
   readonly method: MethodChoice;
   /** The seed is among them. */
   readonly settings: RunConfig;
+  /** What the run may use in all, where that and not the steps alone was given (config/runBudget.ts). */
+  readonly budget?: { readonly unit: 'tokens' | 'minutes' | 'flops'; readonly amount: number };
   readonly dataFingerprint: string;
   /** Names of the user's files, as the list of runs shows them. */
   readonly dataLabel: string;
@@ -109,8 +113,8 @@ export interface RunRecord {
   readonly packHash: string;
   /** Name of the adapter it was trained on. */
   readonly adapter: string;
-  /** First 16 hex digits (formats/weightsHash.ts), as is bestWeightsHash. */
-  readonly startingWeightsHash: string;
+  /** Of the weights that the last phase began with: first 16 hex digits (formats/weightsHash.ts), as is bestWeightsHash. Absent until they were tested. */
+  readonly startingWeightsHash?: string;
   /** Present when best weights are kept beside the record. */
   readonly bestWeightsHash?: string;
   /** Steps ascend; at most MAX_CURVE_POINTS. */
@@ -126,7 +130,7 @@ export interface RunRecord {
 }
 
 export interface SettingDifference {
-  /** Key of the method's option or of RunConfig; "method" for the method itself. */
+  /** Key of the method's option or of RunConfig; "method" and "budget" for these. */
   readonly field: string;
   readonly label: string;
   /** Undefined where a run's method has no such option or leaves it out. */
@@ -134,9 +138,11 @@ export interface SettingDifference {
   readonly b: OptionValue | undefined;
 }
 
-type Chosen = Pick<RunRecord, 'method' | 'settings'>;
+type Chosen = Pick<RunRecord, 'method' | 'settings' | 'budget'>;
 
-/** What differs in method, its options and the settings, in that order. */
+const budgetText = ({ budget }: Chosen): string | undefined => budget && `${budget.amount} ${budget.unit}`;
+
+/** What differs in method, its options, budget and the settings, in that order. */
 export function settingsDifference(a: Chosen, b: Chosen): SettingDifference[] {
   const method = compare('method', 'Method', METHODS[a.method.method].label, METHODS[b.method.method].label);
   const optionsOfA = new Map(methodOptions(a.method).map((option) => [option.field, option]));
@@ -145,7 +151,7 @@ export function settingsDifference(a: Chosen, b: Chosen): SettingDifference[] {
     .flatMap(({ field, label }) => compare(field, label, optionsOfA.get(field)?.value, optionsOfB.get(field)?.value));
   const settings = (Object.keys({ ...a.settings, ...b.settings }) as (keyof RunConfig)[])
     .flatMap((field) => compare(field, settingLabel(field), a.settings[field], b.settings[field]));
-  return [...method, ...options, ...settings];
+  return [...method, ...options, ...compare('budget', 'Budget', budgetText(a), budgetText(b)), ...settings];
 }
 
 /** The page's label, or for a setting without a range its key in words: "recomputeActivations" is "Recompute activations". */

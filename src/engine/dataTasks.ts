@@ -12,7 +12,7 @@ import type { DataSource } from '../protocol/commands.ts';
 import type { EngineState } from './engineState.ts';
 
 export async function loadData(state: EngineState, sources: readonly DataSource[], config: DataConfig, signal: AbortSignal): Promise<void> {
-  if (state.isTraining) throw new UserError('Stop the training run before loading other text.');
+  if (state.isBusy) throw new UserError('Stop the training run before loading other text.');
   const { tokenizer } = state.requirePack();
   const texts = await Promise.all(sources.map((source) => openSource(source, signal)));
   try {
@@ -30,7 +30,7 @@ export async function loadData(state: EngineState, sources: readonly DataSource[
 
 /** Splits the loaded documents again. */
 export function resplitData(state: EngineState, config: DataConfig): void {
-  if (state.isTraining) throw new UserError('Stop the training run before splitting the text again.');
+  if (state.isBusy) throw new UserError('Stop the training run before splitting the text again.');
   useCorpus(state, state.requireData().loaded, config);
 }
 

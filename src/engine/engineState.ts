@@ -92,6 +92,8 @@ export class EngineState {
   /** Losses already computed, by weights, data and window shape. */
   readonly lossCache = new Map<string, LossFigure>();
   slmWeights: Float32Array | undefined;
+  /** Runs that go on side by side (runsDesk.ts). */
+  activeRuns = 0;
   /** Aborts what is under way, per kind of task. */
   readonly running = new Map<string, AbortController>();
 
@@ -124,6 +126,11 @@ export class EngineState {
 
   get isTraining(): boolean {
     return this.run !== undefined && !this.run.control.ended;
+  }
+
+  /** Whether anything trains: then pack and text must stay. */
+  get isBusy(): boolean {
+    return this.isTraining || this.activeRuns > 0;
   }
 
   forgetPack(): void {

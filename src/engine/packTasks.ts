@@ -9,7 +9,7 @@ import { createTokenizer } from '../tokenizer/tokenizer.ts';
 import type { EngineState } from './engineState.ts';
 
 export async function loadPack(state: EngineState, source: PackSource, signal: AbortSignal): Promise<void> {
-  if (state.isTraining) throw new UserError('Stop the training run before loading another pack.');
+  if (state.isBusy) throw new UserError('Stop the training run before loading another pack.');
   const pack = await openPack(source, { signal, onProgress: (progress) => state.emit({ type: 'pack.progress', ...progress }) });
   const tokenizer = createTokenizer(pack.tokenizerJson, pack.tokenizerConfig);
   if (tokenizer.vocabSize > pack.model.vocabSize) {
@@ -18,11 +18,11 @@ export async function loadPack(state: EngineState, source: PackSource, signal: A
   signal.throwIfAborted();
   state.forgetPack();
   state.loaded = { pack, tokenizer, table: createParameterTable(pack.model) };
-  const { name, origin, model, projectedNetwork, bytes, downloadedBytes, clusters, provenance, cacheWarning } = pack;
+  const { name, origin, model, projectedNetwork, bytes, downloadedBytes, clusters, provenance, optional, cacheWarning } = pack;
   state.emit({
     type: 'pack.loaded',
     pack: {
-      name, origin, model, projectedNetwork, bytes, downloadedBytes, clusters, provenance, cacheWarning,
+      name, origin, model, projectedNetwork, bytes, downloadedBytes, clusters, provenance, optional, cacheWarning,
       parametersBefore: numProjectedNetworkParameters(model, projectedNetwork),
       parametersAfter: numParameters(model),
     },

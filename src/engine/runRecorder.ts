@@ -3,6 +3,7 @@ import { evaluationFlopsPerToken, trainingFlopsPerToken } from '../config/traini
 import type { ModelConfig } from '../config/modelConfig.ts';
 import type { RunConfig } from '../config/runConfig.ts';
 import type { RunCost, RunNotes, RunPhase, RunRecord, RunState } from '../config/runRecord.ts';
+import type { PhaseName } from '../methods/method.ts';
 import { appendCurvePoint } from '../runs/boundedCurve.ts';
 
 /** A step of training, or the time and operations of something else. */
@@ -11,6 +12,8 @@ export interface Spent {
   readonly flops: number;
   readonly seconds: number;
 }
+
+const ON_CURVE: ReadonlySet<string> = new Set<PhaseName>(['pretraining', 'fineTuning']);
 
 export class RunRecorder {
   private lossSum = 0;
@@ -38,7 +41,7 @@ export class RunRecorder {
   }
 
   /** Begins a phase; its model decides what a token costs from here on. A phase that is taken up again is already the last one. */
-  beginPhase(name: string, model: ModelConfig, { seqLen }: RunConfig, teacher: ModelConfig | undefined, isTakenUp: boolean): void {
+  beginPhase(name: PhaseName, model: ModelConfig, { seqLen }: RunConfig, teacher: ModelConfig | undefined, isTakenUp: boolean): void {
     this.trainingFlops = trainingFlopsPerToken(model, seqLen) + (teacher ? evaluationFlopsPerToken(teacher, seqLen) : 0);
     this.evaluationFlops = evaluationFlopsPerToken(model, seqLen);
     this.forgetLosses();
@@ -54,6 +57,8 @@ export class RunRecorder {
   /** Adds a point to the curve: the validation loss and the mean training loss since the point before. Validating costs, too. */
   evaluated(validationLoss: number, tokens: number, seconds: number): void {
     this.add({ tokens: 0, flops: tokens * this.evaluationFlops, seconds }, 0, 0);
+    // A teacher's or a candidate's losses are not those of the model that the run leaves.
+    if (!ON_CURVE.has(this.present.phases.at(-1)?.name ?? '')) return this.forgetLosses();
     const { tokens: trained, flops, seconds: spent } = this.present.cost;
     const trainLoss = this.lossSteps > 0 ? this.lossSum / this.lossSteps : undefined;
     this.change({ curve: appendCurvePoint(this.present.curve, { step: this.stepsTaken, tokens: trained, seconds: spent, flops, trainLoss, validationLoss }) });

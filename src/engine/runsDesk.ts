@@ -34,10 +34,6 @@ export class RunsDesk {
 
   constructor(private readonly state: EngineState) {}
 
-  get isBusy(): boolean {
-    return this.active.size > 0;
-  }
-
   async list(): Promise<void> {
     const store = await this.store();
     this.state.emit({ type: 'runs.listed', runs: await store.list(), ...(await store.storageUse()) });
@@ -62,7 +58,7 @@ export class RunsDesk {
       const record: RunRecord = {
         formatVersion: RUN_FORMAT_VERSION, runId, name, createdAt: now, updatedAt: now, state: 'running', ...planned, ...(budget ? { budget } : {}),
         dataFingerprint: text.fingerprint, dataLabel: text.label, packName: pack.name, packHash: pack.manifest.hash, adapter: gpu.adapter.name,
-        startingWeightsHash: '0'.repeat(16), curve: [], samples: [], phases: [], cost: { tokens: 0, flops: 0, seconds: 0, peakGpuBytes: 0 }, notes: {},
+        curve: [], samples: [], phases: [], cost: { tokens: 0, flops: 0, seconds: 0, peakGpuBytes: 0 }, notes: {},
       };
       await this.begin(record, text, { corpus });
     }
@@ -154,6 +150,7 @@ export class RunsDesk {
     const windows = runWindows(text, settings, state.requirePack().tokenizer.endOfText);
     await store.put(record, parts);
     this.active.set(record.runId, run);
+    state.activeRuns = this.active.size;
     const tell = (): void => state.emit({ type: 'run.changed', run: recorder.record });
     const keep = async (kept: RunParts): Promise<void> => {
       try {
@@ -177,6 +174,7 @@ export class RunsDesk {
       await keep({});
     }).finally(() => {
       this.active.delete(record.runId);
+      state.activeRuns = this.active.size;
       tell();
     });
   }

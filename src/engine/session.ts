@@ -9,6 +9,7 @@ import { EngineState, type Emit } from './engineState.ts';
 import { analyzeClusters, projectExpert } from './expertTasks.ts';
 import { exportModel } from './exportTasks.ts';
 import { clearCache, loadPack } from './packTasks.ts';
+import { RunsDesk } from './runsDesk.ts';
 import { generateSamples } from './sampleTasks.ts';
 import { evaluateTest } from './testTasks.ts';
 import { startTraining } from './trainTasks.ts';
@@ -17,13 +18,15 @@ type Failure = (message: string) => EngineEvent;
 
 export class Session {
   private readonly state: EngineState;
+  private readonly runs: RunsDesk;
 
   constructor(emit: Emit) {
     this.state = new EngineState(emit);
+    this.runs = new RunsDesk(this.state);
   }
 
   handle(command: EngineCommand): void {
-    const { state } = this;
+    const { state, runs } = this;
     const engineFailure: Failure = (message) => ({ type: 'engine.failed', command: command.type, message });
     switch (command.type) {
       case 'engine.open':
@@ -47,7 +50,7 @@ export class Session {
       case 'expert.cancel':
         return this.cancelExpert();
       case 'train.start':
-        if (state.isTraining) return state.emit({ type: 'train.failed', runId: command.runId, message: 'Stop the present run before starting another.' });
+        if (state.isBusy) return state.emit({ type: 'train.failed', runId: command.runId, message: 'Stop the present run before starting another.' });
         return this.task('train', (message) => ({ type: 'train.failed', runId: command.runId, message }), () => startTraining(state, command));
       case 'train.pause':
       case 'train.step':
@@ -63,6 +66,26 @@ export class Session {
         return;
       case 'model.export':
         return this.task('export', (message) => ({ type: 'model.exportFailed', runId: command.runId, message }), () => exportModel(state, state.requireRun(command.runId)));
+      case 'runs.list':
+        return this.runsTask(() => runs.list());
+      case 'runs.start':
+        return this.runsTask(() => runs.start(command.runs, command.config, command.budget));
+      case 'runs.takeUp':
+        return this.runsTask(() => runs.takeUp(command.runIds));
+      case 'runs.pause':
+        return runs.pause(command.runIds);
+      case 'runs.resume':
+        return runs.resume(command.runIds);
+      case 'runs.stop':
+        return runs.stop(command.runIds);
+      case 'run.rename':
+        return this.runsTask(() => runs.rename(command.runId, command.name));
+      case 'run.delete':
+        return this.runsTask(() => runs.delete(command.runId));
+      case 'run.export':
+        return this.runsTask(() => runs.export(command.runId));
+      case 'run.import':
+        return this.runsTask(() => runs.import(command.file, command.fileName));
     }
   }
 
@@ -90,6 +113,21 @@ export class Session {
     this.tails.set(kind, run());
   }
 
+  /** Requests about runs are all met, one after another: none takes the place of the one before. */
+  private runsTask(body: () => Promise<void>): void {
+    const before = this.runsTail;
+    this.runsTail = (async () => {
+      await before;
+      try {
+        await body();
+      } catch (error) {
+        if (!(error instanceof UserError)) console.error(error);
+        this.state.emit({ type: 'runs.failed', message: messageOf(error) });
+      }
+    })();
+  }
+
+  private runsTail: Promise<void> = Promise.resolve();
   private readonly tails = new Map<string, Promise<void>>();
 
   private async open(): Promise<void> {

@@ -40,6 +40,8 @@ export interface PackSummary {
   readonly downloadedBytes: number;
   readonly clusters: readonly ClusterSummary[];
   readonly provenance: string;
+  /** Optional parts that the pack lists; fetched when a method asks for them. */
+  readonly optional: { readonly mixtureExperts: number; readonly largeModel: boolean; readonly reservoir: boolean };
   /** Absent when the cache works; a sentence when it does not (quota, private window). */
   readonly cacheWarning?: string;
 }

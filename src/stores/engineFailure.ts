@@ -3,7 +3,7 @@
 import { ENGINE_WORKER } from '../client/engineClient.ts';
 import type { EngineEvent } from '../protocol/events.ts';
 
-export type CommandPrefix = 'engine.' | 'pack.' | 'data.' | 'expert.' | 'train.' | 'test.' | 'sample.' | 'model.';
+export type CommandPrefix = 'engine.' | 'pack.' | 'data.' | 'expert.' | 'train.' | 'test.' | 'sample.' | 'model.' | 'run.' | 'runs.';
 
 export interface CommandFailure {
   /** The sentence to show in the section, absent when the device store shows it. */

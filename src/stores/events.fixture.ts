@@ -23,6 +23,7 @@ export const PACK: PackSummary = {
     { index: 1, label: 'verse', topTerms: ['thou'], genericShare: 0.75, genericTokens: 300 },
   ],
   provenance: 'test',
+  optional: { mixtureExperts: 0, largeModel: false, reservoir: false },
 };
 
 export const DATA: DataSummary = {
