@@ -3,6 +3,7 @@ one sentence each that names the file and the key. Sizes are in tokens unless a 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
@@ -133,6 +134,8 @@ class FineTuneConfig:
     """Most test tokens per domain; 0: all."""
     distillation_weight: float = 0.5
     """Share of the teacher's distribution in SLM-d's loss."""
+    distillation_temperature: float = 1.0
+    """Divides both models' logits before SLM-d compares their distributions."""
 
 
 @dataclass(frozen=True)
@@ -254,3 +257,7 @@ def check(config: RunConfig, where: str) -> None:
         raise ConfigError(f"{where}: train.parallel must be ddp or fsdp.")
     if config.fine_tune.schedule not in ("linear", "constant"):
         raise ConfigError(f"{where}: fine_tune.schedule must be linear or constant.")
+    if not 0 <= config.fine_tune.distillation_weight <= 1:
+        raise ConfigError(f"{where}: fine_tune.distillation_weight must be from 0 to 1, found {config.fine_tune.distillation_weight}.")
+    if not 0 < config.fine_tune.distillation_temperature < math.inf:
+        raise ConfigError(f"{where}: fine_tune.distillation_temperature must be above zero and finite, found {config.fine_tune.distillation_temperature}.")

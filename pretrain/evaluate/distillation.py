@@ -14,9 +14,10 @@ from ..model.loss import CHUNK_ROWS, IGNORED_TARGET
 
 def distillation_loss(
     hidden: Tensor, head_weight: Tensor, targets: Tensor, teacher_hidden: Tensor, teacher_head_weight: Tensor, weight: float,
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | None = None, temperature: float = 1.0,
 ) -> Tensor:
-    """(1 - weight) * NLL + weight * KL(teacher || student), mean nats over the targets that count; no gradient reaches the teacher.
+    """(1 - weight) * NLL + weight * temperature^2 * KL(teacher || student), mean nats over the targets that count; the KL is between the
+    distributions of both models' logits divided by the temperature. No gradient reaches the teacher.
     hidden [N, C], head_weight [V, C], targets [N] (int64, -1 ignored), teacher_hidden [N, D], teacher_head_weight [V, D].
     Products are in `dtype` (the student head's own by default), the distributions in float32. Logits exist for CHUNK_ROWS rows at a time:
     the backward pass computes them again."""
@@ -27,11 +28,11 @@ def distillation_loss(
         counted = targets != IGNORED_TARGET
         student = _log_probabilities(hidden, head_weight, dtype)
         with torch.no_grad():
-            teacher = _log_probabilities(teacher_hidden, teacher_head_weight, dtype)
+            teacher = _softened(_log_probabilities(teacher_hidden, teacher_head_weight, dtype), temperature)
             probabilities = teacher.exp()
         nll = -student.gather(1, targets.clamp(min=0)[:, None])[:, 0]
-        kl = (probabilities * (teacher - student)).sum(-1)
-        return (((1 - weight) * nll + weight * kl) * counted).sum()
+        kl = (probabilities * (teacher - _softened(student, temperature))).sum(-1)
+        return (((1 - weight) * nll + weight * temperature**2 * kl) * counted).sum()
 
     total = sum(
         checkpoint(rows_loss, rows, head_weight, row_targets, teacher_rows, use_reentrant=False)
@@ -42,3 +43,8 @@ def distillation_loss(
 
 def _log_probabilities(hidden: Tensor, head_weight: Tensor, dtype: torch.dtype) -> Tensor:
     return functional.log_softmax(at_least_float32(hidden.to(dtype) @ head_weight.to(dtype).t()), dim=-1)
+
+
+def _softened(log_probabilities: Tensor, temperature: float) -> Tensor:
+    """log softmax(logits / temperature), which a constant added to a row of logits does not change: log-probabilities serve as logits."""
+    return log_probabilities if temperature == 1 else functional.log_softmax(log_probabilities / temperature, dim=-1)

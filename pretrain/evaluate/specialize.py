@@ -127,8 +127,8 @@ def _distilled(bench: Workbench, job: Job, report: Report) -> Specialized:
             teacher_hidden = large.hidden(tokens)
         targets = targets.flatten().to(small.device)
         heads = small.model.head_weight, large.model.head_weight
-        weight = bench.config.fine_tune.distillation_weight
-        return distillation_loss(small.hidden(tokens), heads[0], targets, teacher_hidden, heads[1], weight, small.training_dtype)
+        weight, temperature = bench.config.fine_tune.distillation_weight, bench.config.fine_tune.distillation_temperature
+        return distillation_loss(small.hidden(tokens), heads[0], targets, teacher_hidden, heads[1], weight, small.training_dtype, temperature)
 
     teaching = bench.training_flops(large.shape) / 3
     start = read_weights(bench.config, "slm")

@@ -6,7 +6,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
+from ..config import ConfigError, check
 from ..evaluate.distillation import distillation_loss
 from ..evaluate.domain_text import TrainingWindows
 from ..evaluate.experts import fit_vector, lowest_loss, mixture_vector, most_frequent_cluster
@@ -150,6 +152,37 @@ def test_distillation_is_the_mix_of_both_losses_and_zero_for_the_teacher_itself(
     itself = distillation_loss(hidden, head, targets, hidden, head, 1.0)
     assert abs(itself.item()) < 1e-12
     assert torch.autograd.grad(itself, hidden)[0].abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_softens_both_models_and_keeps_the_gradient_s_size(temperature):
+    hidden, head, targets, teacher_hidden, teacher_head = random_batch(rows=40)
+    student, teacher = hidden @ head.t(), teacher_hidden @ teacher_head.t()
+    softened = [(logits / temperature).log_softmax(-1) for logits in (student, teacher)]
+    kl = (softened[1].exp() * (softened[1] - softened[0])).sum(-1)
+    counted = targets >= 0
+    expected = 0.3 * chunked_loss(hidden, head, targets) + 0.7 * temperature**2 * kl[counted].mean()
+    loss = distillation_loss(hidden, head, targets, teacher_hidden, teacher_head, 0.7, temperature=temperature)
+    torch.testing.assert_close(loss, expected)
+    # Hinton et al.: with respect to the student's logits, temperature * (softmax(student / temperature) - softmax(teacher / temperature)).
+    plain = student.softmax(-1) - functional.one_hot(targets.clamp(min=0), student.shape[1])
+    d_logits = (0.3 * plain + 0.7 * temperature * (softened[0].exp() - softened[1].exp())) * counted[:, None] / counted.sum()
+    gradients = torch.autograd.grad(loss, (hidden, head))
+    torch.testing.assert_close(gradients, (d_logits @ head, d_logits.t() @ hidden))
+
+
+def test_no_gradient_reaches_the_teacher():
+    hidden, head, targets, teacher_hidden, teacher_head = random_batch(rows=40)
+    teacher_hidden.requires_grad_(True)
+    teacher_head.requires_grad_(True)
+    distillation_loss(hidden, head, targets, teacher_hidden, teacher_head, 0.7, temperature=2.0).backward()
+    assert teacher_hidden.grad is None and teacher_head.grad is None and hidden.grad is not None
+
+
+@pytest.mark.parametrize("setting, value", [("weight", 1.5), ("weight", math.nan), ("temperature", 0.0), ("temperature", math.inf)])
+def test_a_mix_that_is_none_is_refused_by_name(tmp_path, setting, value):
+    with pytest.raises(ConfigError, match=f"run.yaml: fine_tune.distillation_{setting} must be"):
+        check(tiny_config(tmp_path, **{f"distillation_{setting}": value}), "run.yaml")
 
 
 def test_windows_of_two_batches_have_one_shape(tmp_path):

@@ -97,6 +97,7 @@ export class MethodRun {
     const checkpoint = this.takenUp?.phase === key ? this.takenUp : undefined;
     this.takenUp = checkpoint ? undefined : this.takenUp;
     await tuneKernels(gpu, model, settings, { train: true });
+    if (teacher) await tuneKernels(gpu, teacher.model, settings, { train: false });
     const phase = await Phase.create(gpu, { model, weights, windows, validation, settings, judged, teacher }, checkpoint);
     this.recorder.beginPhase(name, model, settings, teacher?.model, checkpoint !== undefined);
     let validationLoss = NaN;

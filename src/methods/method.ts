@@ -6,19 +6,9 @@ import type { RunNotes } from '../config/runRecord.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { ParameterTable } from '../model/parameters.ts';
 import type { Pack } from '../pack/openPack.ts';
-import type { WindowSource } from '../training/phase.ts';
+import type { PhaseTeacher, WindowSource } from '../training/phase.ts';
 
 export type PhaseName = 'candidate' | 'pretraining' | 'teacher' | 'fineTuning';
-
-/** A fine-tuned large model whose distributions a phase learns from. */
-export interface PhaseTeacher {
-  readonly model: ModelConfig;
-  /** CPU arena. */
-  readonly weights: Float32Array;
-  /** Share of the teacher in the loss, in [0, 1]. */
-  readonly weight: number;
-  readonly temperature: number;
-}
 
 export interface PhaseRequest {
   readonly name: PhaseName;

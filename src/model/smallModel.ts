@@ -6,18 +6,27 @@ import { BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps, type Op } from '../gpu/dispatch.ts';
 import { Readback, readFloats } from '../gpu/readback.ts';
+import { packDistillationMix, type DistillationMix } from '../kernels/distillation.ts';
 import { sortRowsByToken, sortedStartsLength } from '../kernels/embedding.ts';
 import { NUM_STEP_SCALARS, STEP_SCALARS } from '../kernels/stepScalars.ts';
 import { planBackward, type BackwardPlan } from './backward.ts';
 import { planForward, type BatchShape, type ForwardPlan, type KeptActivations } from './forward.ts';
-import { planHead } from './head.ts';
+import { planHead, type TeacherHead } from './head.ts';
 import { arenaViews, createParameterTable, type ParameterTable } from './parameters.ts';
+
+/** Whom a student learns from beside its targets, and how much. */
+export interface Teacher extends DistillationMix {
+  /** Of any size, with the student's vocabulary and batch shape; made for evaluation. Whoever made it destroys it, after the student. */
+  readonly model: SmallModel;
+}
 
 export interface SmallModelOptions {
   /** Gradients and the backward pass. */
   readonly train: boolean;
   /** Keeps each layer's input only and computes the rest again in the backward pass: less memory for the time of one more forward pass. */
   readonly recompute?: boolean;
+  /** Makes the training loss that of distillation (kernels/distillation.ts); evaluation stays the targets' own loss. Only with `train`. */
+  readonly teacher?: Teacher;
 }
 
 const keptActivations = (train: boolean, recompute: boolean): KeptActivations => (!train ? 'none' : recompute ? 'inputs' : 'all');
@@ -28,6 +37,7 @@ interface TrainingParts {
   readonly ops: readonly Op[];
   readonly order: Uint32Array<ArrayBuffer>;
   readonly starts: Uint32Array<ArrayBuffer>;
+  readonly teacher?: { readonly model: SmallModel; readonly mix: BufferView };
 }
 
 export class SmallModel {
@@ -39,6 +49,7 @@ export class SmallModel {
     readonly weights: BufferView,
     /** f32 buffer of per-step numbers; see kernels/stepScalars.ts. */
     readonly scalars: BufferView,
+    /** [N] nats of the batch that ran last: of its targets after `evaluate`, of what is trained on (a teacher's share included) after `accumulateGradients`. */
     readonly losses: BufferView,
     private readonly targets: BufferView,
     private readonly forward: ForwardPlan,
@@ -48,9 +59,11 @@ export class SmallModel {
     private readonly scope: BufferScope,
   ) {}
 
-  /** @throws UserError when a weight or an activation does not fit the adapter's limits */
-  static async create(gpu: Gpu, config: ModelConfig, shape: BatchShape, { train, recompute = false }: SmallModelOptions): Promise<SmallModel> {
+  /** @throws UserError when a weight or an activation does not fit the adapter's limits, or the teacher has another vocabulary */
+  static async create(gpu: Gpu, config: ModelConfig, shape: BatchShape, { train, recompute = false, teacher }: SmallModelOptions): Promise<SmallModel> {
     invariant(config.numAttentionHeads * config.headDim === config.hiddenSize, 'heads times head size is the hidden size');
+    const mix = teacher && packDistillationMix(teacher);
+    if (teacher) checkTeaches(teacher.model, config, shape, train);
     const table = createParameterTable(config);
     checkFits(gpu, config, shape, table);
     const rows = shape.batchSize * shape.seqLen;
@@ -68,9 +81,13 @@ export class SmallModel {
       const gradients = scope.floats('gradients', table.length);
       const gradientViews = arenaViews(config, table, gradients);
       const dHidden = scope.floats('dHidden', rows * config.hiddenSize);
-      const headOps = await planHead(gpu, config, rows, head, scope, { dHidden, dEmbedding: gradientViews.embedding, scalars });
+      const teacherHead = teacher && mix && { ...teacher.model.headInputs, mix: scope.upload('distillationMix', mix) };
+      const headOps = await planHead(gpu, config, rows, head, scope, { dHidden, dEmbedding: gradientViews.embedding, scalars, teacher: teacherHead });
       const backward = await planBackward(gpu, config, shape, forward, views, gradientViews, dHidden, scope);
-      training = { gradients, backward, ops: [...forward.ops, ...headOps, ...backward.ops], order: new Uint32Array(rows), starts: new Uint32Array(sortedStartsLength(rows)) };
+      training = {
+        gradients, backward, ops: [...forward.ops, ...headOps, ...backward.ops], order: new Uint32Array(rows), starts: new Uint32Array(sortedStartsLength(rows)),
+        teacher: teacherHead && { model: teacher.model, mix: teacherHead.mix },
+      };
     }
     return new SmallModel(gpu, config, shape, table, weights, scalars, losses, targets, forward, evaluationOps, training, new Readback(gpu, 'losses', rows * 4), scope);
   }
@@ -83,6 +100,12 @@ export class SmallModel {
   get gradients(): BufferView {
     invariant(this.training, 'a model made for evaluation has no gradients');
     return this.training.gradients;
+  }
+
+  /** What a student's head reads of this model as its teacher: views to read, of which `computeHidden` fills `hidden`. */
+  get headInputs(): Omit<TeacherHead, 'mix'> {
+    const { embedding } = arenaViews(this.config, this.table, this.weights);
+    return { hidden: this.forward.hidden, embedding, hiddenSize: this.config.hiddenSize };
   }
 
   /** Replaces all weights by a CPU arena (see packArena). */
@@ -103,10 +126,17 @@ export class SmallModel {
     return this.lossReadback.readFloats(this.losses);
   }
 
-  /** Submits forward and backward for one micro-batch: gradients += scalars.lossScale * d(sum of losses). Losses stay on the GPU. */
+  /** Submits the forward pass up to the head's input (headInputs.hidden). `tokens`: [B * T]. */
+  computeHidden(tokens: Uint32Array): void {
+    this.writeTokens(tokens);
+    submitOps(this.gpu, 'hidden', this.forward.ops);
+  }
+
+  /** Submits forward and backward for one micro-batch, the teacher's forward pass before them: gradients += scalars.lossScale * d(sum of losses). Losses stay on the GPU. */
   accumulateGradients(tokens: Uint32Array, targets: Uint32Array, { clear }: { readonly clear: boolean }): void {
     const { training } = this;
     invariant(training, 'a model made for evaluation cannot train');
+    training.teacher?.model.computeHidden(tokens);
     this.writeBatch(tokens, targets);
     sortRowsByToken(tokens, training.order, training.starts);
     this.write(training.backward.order, training.order);
@@ -121,6 +151,13 @@ export class SmallModel {
     this.gpu.device.queue.writeBuffer(buffer, offset + STEP_SCALARS.lossScale * 4, Float32Array.of(lossScale));
   }
 
+  /** How much the teacher counts from the next micro-batch on. @throws Error without a teacher, or when a number is out of its range */
+  setDistillation(mix: DistillationMix): void {
+    const teacher = this.training?.teacher;
+    invariant(teacher, 'a model made without a teacher has no distillation to set');
+    this.write(teacher.mix, packDistillationMix(mix));
+  }
+
   /** Mean nats per token of the micro-batch that accumulateGradients ran last; every row must have had a target. Waits for the GPU. */
   async meanLoss(): Promise<number> {
     const losses = await this.lossReadback.readFloats(this.losses);
@@ -133,13 +170,26 @@ export class SmallModel {
   }
 
   private writeBatch(tokens: Uint32Array, targets: Uint32Array): void {
-    invariant(tokens.length === this.rows && targets.length === this.rows, `a batch has ${this.rows} tokens`);
-    this.write(this.forward.tokens, tokens);
+    invariant(targets.length === this.rows, `a batch has ${this.rows} targets`);
+    this.writeTokens(tokens);
     this.write(this.targets, targets);
+  }
+
+  private writeTokens(tokens: Uint32Array): void {
+    invariant(tokens.length === this.rows, `a batch has ${this.rows} tokens`);
+    this.write(this.forward.tokens, tokens);
   }
 
   private write(view: BufferView, data: Float32Array | Uint32Array): void {
     this.gpu.device.queue.writeBuffer(view.buffer, view.offset, data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+  }
+}
+
+function checkTeaches(teacher: SmallModel, config: ModelConfig, shape: BatchShape, train: boolean): void {
+  invariant(train, 'a model made for evaluation has no teacher');
+  invariant(teacher.shape.batchSize === shape.batchSize && teacher.shape.seqLen === shape.seqLen, 'teacher and student see the same batches');
+  if (teacher.config.vocabSize !== config.vocabSize) {
+    throw new UserError(`The teacher's vocabulary has ${teacher.config.vocabSize} tokens but the student's ${config.vocabSize}; distillation compares the same tokens.`);
   }
 }
 

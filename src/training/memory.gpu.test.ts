@@ -3,10 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../config/modelConfig.ts';
 import { DEFAULT_RUN_CONFIG, type RunConfig } from '../config/runConfig.ts';
 import { canAllocate } from '../gpu/allocation.ts';
-import { SmallModel } from '../model/smallModel.ts';
 import { testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { fittingSettings, gentlerSettings, trainingBytes } from './memory.ts';
-import { Stepper } from './stepper.ts';
+import { createTrainee } from './trainee.ts';
 
 const MODEL: ModelConfig = { vocabSize: 300, hiddenSize: 32, intermediateSize: 48, numHiddenLayers: 3, numAttentionHeads: 2, headDim: 16, maxPositionEmbeddings: 64, rmsNormEps: 1e-5, ropeTheta: 1e4 };
 const SETTINGS: RunConfig = { ...DEFAULT_RUN_CONFIG, batchSize: 4, seqLen: 32 };
@@ -18,11 +17,24 @@ describe('memory of a run', () => {
     const before = gpu.buffers.bytes;
     const estimate = await trainingBytes(gpu, MODEL, settings);
     expect(gpu.buffers.bytes).toBe(before);
-    const model = await SmallModel.create(gpu, MODEL, settings, { train: true, recompute: settings.recomputeActivations });
-    const stepper = await Stepper.create(gpu, model, settings, settings.gradientAccumulation);
+    const { model, stepper } = await createTrainee(gpu, MODEL, settings);
     expect(estimate).toBe(gpu.buffers.bytes - before);
     stepper.destroy();
     model.destroy();
+    expect(gpu.buffers.bytes).toBe(before);
+  });
+
+  it('counts a teacher, too', async () => {
+    const gpu = await testGpu();
+    const taught = { model: { ...MODEL, hiddenSize: 64, headDim: 32 }, weight: 0.5, temperature: 2 };
+    const before = gpu.buffers.bytes;
+    const estimate = await trainingBytes(gpu, MODEL, SETTINGS, taught);
+    const { model, stepper, teacher } = await createTrainee(gpu, MODEL, SETTINGS, taught);
+    expect(estimate).toBe(gpu.buffers.bytes - before);
+    expect(estimate).toBeGreaterThan(await trainingBytes(gpu, MODEL, SETTINGS));
+    stepper.destroy();
+    model.destroy();
+    teacher?.destroy();
     expect(gpu.buffers.bytes).toBe(before);
   });
 

@@ -5,17 +5,14 @@ import type { RunConfig } from '../config/runConfig.ts';
 import { UserError } from '../core/invariant.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { dryRun } from '../gpu/dryRun.ts';
-import { SmallModel } from '../model/smallModel.ts';
-import { Stepper } from './stepper.ts';
+import { createTrainee, type TeacherShape } from './trainee.ts';
 
 export type MemorySettings = Pick<RunConfig, 'batchSize' | 'gradientAccumulation' | 'recomputeActivations'>;
 
-/** Bytes of GPU memory that training takes: weights, gradients, moments, activations, staging. @throws UserError when a part is over the adapter's limits */
-export async function trainingBytes(gpu: Gpu, model: ModelConfig, settings: RunConfig): Promise<number> {
+/** Bytes of GPU memory that training takes: weights, gradients, moments, activations, staging, and a teacher's. @throws UserError when a part is over the adapter's limits */
+export async function trainingBytes(gpu: Gpu, model: ModelConfig, settings: RunConfig, teacher?: TeacherShape): Promise<number> {
   const dry = dryRun(gpu);
-  const { batchSize, seqLen, recomputeActivations, gradientAccumulation } = settings;
-  const planned = await SmallModel.create(dry.gpu, model, { batchSize, seqLen }, { train: true, recompute: recomputeActivations });
-  await Stepper.create(dry.gpu, planned, settings, gradientAccumulation);
+  await createTrainee(dry.gpu, model, settings, teacher);
   const { maxBufferSize } = gpu.device.limits;
   if (dry.largestBuffer() > maxBufferSize) {
     throw new UserError(`This graphics adapter allows buffers of ${maxBufferSize} bytes, but this run needs one of ${dry.largestBuffer()}.`);

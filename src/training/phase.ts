@@ -4,12 +4,14 @@ import type { ModelConfig } from '../config/modelConfig.ts';
 import type { RunConfig } from '../config/runConfig.ts';
 import type { EvaluationText } from '../data/windows.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { SmallModel } from '../model/smallModel.ts';
+import type { DistillationMix } from '../kernels/distillation.ts';
+import type { SmallModel } from '../model/smallModel.ts';
 import { EarlyStopping, type EarlyStoppingState } from './earlyStopping.ts';
 import { evaluateText, type EvaluationResult } from './evaluation.ts';
 import type { Moments } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
-import { Stepper, type StepFigures } from './stepper.ts';
+import type { StepFigures, Stepper } from './stepper.ts';
+import { createTrainee } from './trainee.ts';
 
 /** Endless training windows; what follows a place (windowsConsumed) is always the same. */
 export interface WindowSource {
@@ -17,6 +19,14 @@ export interface WindowSource {
   seek(windowsConsumed: number): void;
   /** Fills tokens and targets [batchSize * seqLen] each. */
   next(batchSize: number, tokens: Uint32Array, targets: Uint32Array): void;
+}
+
+/** A fine-tuned large model whose distributions the phase learns from. */
+export interface PhaseTeacher extends DistillationMix {
+  /** Of the same vocabulary. */
+  readonly model: ModelConfig;
+  /** CPU arena. */
+  readonly weights: Float32Array;
 }
 
 export interface PhasePlan {
@@ -29,6 +39,7 @@ export interface PhasePlan {
   readonly settings: RunConfig;
   /** Whether validations choose the best weights and may end the phase; otherwise the last weights are the result. */
   readonly judged: boolean;
+  readonly teacher?: PhaseTeacher;
 }
 
 /** All that the steps after it depend on. */
@@ -58,24 +69,19 @@ export class Phase {
   private evaluatedStep: number | undefined;
   private best: { readonly step: number; readonly weights: Float32Array };
 
-  private constructor(readonly plan: PhasePlan, readonly model: SmallModel, private readonly stepper: Stepper) {
+  private constructor(readonly plan: PhasePlan, readonly model: SmallModel, private readonly stepper: Stepper, private readonly teacher: SmallModel | undefined) {
     this.stopping = new EarlyStopping(plan.judged ? plan.settings.patience : 0);
     this.best = { step: 0, weights: plan.weights };
   }
 
   /** @throws UserError when the model does not fit the adapter */
   static async create(gpu: Gpu, plan: PhasePlan, checkpoint?: PhaseCheckpoint): Promise<Phase> {
-    const { settings } = plan;
-    const model = await SmallModel.create(gpu, plan.model, { batchSize: settings.batchSize, seqLen: settings.seqLen }, { train: true, recompute: settings.recomputeActivations });
-    try {
-      const phase = new Phase(plan, model, await Stepper.create(gpu, model, settings, settings.gradientAccumulation));
-      model.loadWeights(checkpoint?.weights ?? plan.weights);
-      if (checkpoint) phase.restore(checkpoint);
-      return phase;
-    } catch (error) {
-      model.destroy();
-      throw error;
-    }
+    const { model, stepper, teacher } = await createTrainee(gpu, plan.model, plan.settings, plan.teacher);
+    const phase = new Phase(plan, model, stepper, teacher);
+    model.loadWeights(checkpoint?.weights ?? plan.weights);
+    if (plan.teacher) teacher?.loadWeights(plan.teacher.weights);
+    if (checkpoint) phase.restore(checkpoint);
+    return phase;
   }
 
   get tokensPerStep(): number {
@@ -149,6 +155,7 @@ export class Phase {
   destroy(): void {
     this.stepper.destroy();
     this.model.destroy();
+    this.teacher?.destroy();
   }
 
   private restore({ step, windowsConsumed, stopping, moments, bestWeights }: PhaseCheckpoint): void {
