@@ -1,5 +1,6 @@
 // All stores around one engine. The order matters in one place: stores that forget on new data do so before anything is sent anew.
 import { openEngine, type EngineClient } from '../client/engineClient.ts';
+import { createComparisonStore, type ComparisonStore } from './comparisonStore.ts';
 import { createDatasetStore, type DatasetStore } from './datasetStore.ts';
 import { createDeviceStore, type DeviceStore } from './deviceStore.ts';
 import { createExpertStore, type ExpertStore } from './expertStore.ts';
@@ -16,6 +17,7 @@ export interface Studio {
   readonly expert: ExpertStore;
   readonly runs: RunsStore;
   readonly metrics: MetricsStore;
+  readonly comparison: ComparisonStore;
   readonly samples: SamplesStore;
   readonly theme: ThemeStore;
 }
@@ -32,6 +34,7 @@ export function createStudio(client: EngineClient, surroundings: ThemeSurroundin
     expert,
     runs,
     metrics,
+    comparison: createComparisonStore(client, runs),
     samples,
     theme: createThemeStore(surroundings),
   };
@@ -41,6 +44,7 @@ export function createStudio(client: EngineClient, surroundings: ThemeSurroundin
 export function openStudio(): Studio {
   const studio = createStudio(openEngine(), browserSurroundings());
   studio.device.getState().open();
+  studio.comparison.getState().list();
   studio.pack.getState().loadAddress('packs/nano/', document.baseURI);
   return studio;
 }

@@ -1,4 +1,4 @@
-// The page: what the studio is, what stands in the way (if anything), and the seven steps beside their rail.
+// The page: what the studio is, what stands in the way (if anything), and the eight steps beside their rail.
 import { useEffect, useLayoutEffect } from 'react';
 import { useStore } from 'zustand';
 import type { Studio } from '../stores/studio.ts';
@@ -11,6 +11,7 @@ import { EngineNotices } from './frame/EngineNotices.tsx';
 import { Hero } from './frame/Hero.tsx';
 import { ProgressRail } from './frame/ProgressRail.tsx';
 import { TopBar } from './frame/TopBar.tsx';
+import { ComparePanel } from './compare/ComparePanel.tsx';
 import { DataPanel } from './panels/DataPanel.tsx';
 import { ExpertPanel } from './panels/ExpertPanel.tsx';
 import { ExportPanel } from './panels/ExportPanel.tsx';
@@ -60,6 +61,7 @@ export function App({ studio }: { studio: Studio }) {
             <ResultPanel />
             <SamplePanel />
             <ExportPanel />
+            <ComparePanel />
           </main>
         </div>
         <footer className={styles.footer}>

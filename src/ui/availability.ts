@@ -19,6 +19,8 @@ export function waitsFor(step: StepId, facts: StudioFacts): string | undefined {
   if (step === 'pack') return undefined;
   if (step === 'data') return hasPack ? undefined : 'Waits for a model pack, because its tokenizer is what cuts your text into tokens.';
   if (step === 'expert') return hasData ? undefined : 'Waits for your text: the experts are compared on it.';
+  // The kept runs stay readable whatever is loaded.
+  if (step === 'compare') return undefined;
   // What was already computed stays readable after the GPU is gone.
   if (step === 'train' && run) return undefined;
   if (step === 'result' && run?.figures) return undefined;

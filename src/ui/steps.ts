@@ -1,4 +1,4 @@
-// The seven steps of the page, in order. Ids are the anchors of the sections.
+// The eight steps of the page, in order. Ids are the anchors of the sections.
 
 export const STEPS = [
   { id: 'pack', title: 'Model pack' },
@@ -8,6 +8,7 @@ export const STEPS = [
   { id: 'result', title: 'Result' },
   { id: 'samples', title: 'Samples' },
   { id: 'export', title: 'Take it away' },
+  { id: 'compare', title: 'Compare methods' },
 ] as const;
 
 export type StepId = (typeof STEPS)[number]['id'];

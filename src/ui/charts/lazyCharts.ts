@@ -5,8 +5,12 @@ import { lazy } from 'react';
 const importPerplexityChart = () => import('./PerplexityChart.tsx');
 const importSmallChart = () => import('./SmallChart.tsx');
 
+const importCompareChart = () => import('../compare/CompareChart.tsx');
+
 export const LazyPerplexityChart = lazy(async () => ({ default: (await importPerplexityChart()).PerplexityChart }));
 export const LazySmallChart = lazy(async () => ({ default: (await importSmallChart()).SmallChart }));
+
+export const LazyCompareChart = lazy(async () => ({ default: (await importCompareChart()).CompareChart }));
 
 export function preloadCharts(): void {
   const load = (): void => {

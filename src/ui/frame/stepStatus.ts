@@ -41,6 +41,8 @@ export function stepStatus(
     }
     case 'samples':
       return { done: sampled, words: '' };
+    case 'compare':
+      return { done: false, words: '' };
     case 'export':
       return { done: run?.exported !== undefined, words: run?.exporting ? 'Packing' : run?.exported ? 'Downloaded' : '' };
   }

@@ -1,0 +1,41 @@
+// The paper's table for the user's text, and what to take from it.
+import { methodTable, type MethodRow } from '../../comparison/methodTable.ts';
+import type { RunRecord, RunTestFigure } from '../../config/runRecord.ts';
+import { formatCount, formatPerplexity, formatSeconds } from '../../core/format.ts';
+import styles from './Compare.module.css';
+
+const interval = ({ perplexity, interval: [low, high] }: RunTestFigure): string => `${formatPerplexity(perplexity)} (${formatPerplexity(low)} to ${formatPerplexity(high)})`;
+const change = (ratio: number): string => `${ratio < 1 ? '−' : '+'}${(Math.abs(ratio - 1) * 100).toFixed(1)}%`;
+
+function Row({ row }: { row: MethodRow }) {
+  return (
+    <tr data-testid={`method-row-${row.method}`}>
+      <th scope="row">{row.name}</th>
+      <td data-label="Before">{row.before ? interval(row.before) : '–'}</td>
+      <td data-label="After" className={styles.after}>{interval(row.after)}</td>
+      <td data-label="Against SLM">{row.ratio !== undefined && row.ratioInterval ? `${change(row.ratio)} (${change(row.ratioInterval[0])} to ${change(row.ratioInterval[1])})` : '–'}</td>
+      <td data-label="Tokens">{formatCount(row.tokens)}</td>
+      <td data-label="TFLOP">{(row.flops / 1e12).toPrecision(3)}</td>
+      <td data-label="Time">{formatSeconds(row.seconds)}</td>
+    </tr>
+  );
+}
+
+export function MethodTableView({ runs }: { runs: readonly RunRecord[] }) {
+  const { rows, conclusion } = methodTable(runs);
+  if (rows.length === 0) return null;
+  return (
+    <>
+      <p className={styles.conclusion} data-testid="race-conclusion">{conclusion}</p>
+      <div className={styles.scroll} tabIndex={0} role="region" aria-label="Methods compared">
+        <table className={styles.table} data-testid="method-table">
+          <caption className="visually-hidden">Perplexity of each method on the test documents, with 95% bootstrap intervals over documents, and what it cost once the text was known</caption>
+          <thead>
+            <tr><th scope="col">Method</th><th scope="col">Before fine-tuning</th><th scope="col">After</th><th scope="col">Against SLM</th><th scope="col">Tokens</th><th scope="col">TFLOP</th><th scope="col">Time</th></tr>
+          </thead>
+          <tbody>{rows.map((row) => <Row key={row.runId} row={row} />)}</tbody>
+        </table>
+      </div>
+    </>
+  );
+}
