@@ -1,7 +1,5 @@
-"""Starting weights. Matrices are normal with a standard deviation of SPREAD / sqrt(inputs), so that any width starts alike; the two that write to
-the residual stream are scaled by 1 / sqrt(2 L), as in GPT-2. A projected network starts so that every expert's projected weight has exactly that
-distribution. The constants were chosen by short runs of the nano configuration, kept in bench/LOG.md: the customary 0.02 for every
-matrix, embedding included, suits widths near 1,000 and costs a third of the perplexity at 128."""
+"""Starting weights. Matrices are normal with standard deviation 0.02; the two that write to the residual stream are scaled by
+1 / sqrt(2 L), as in GPT-2. A projected network starts so that every expert's projected weight has exactly that distribution."""
 from __future__ import annotations
 
 import math
@@ -11,9 +9,7 @@ from torch import nn
 
 from .projected import ProjectedLinear, ProjectedLlama
 
-SPREAD = 1 / math.sqrt(3)
-EMBEDDING_SPREAD = 2 / 3
-"""Also the standard deviation of the first logits: the head is the embedding, and the final norm gives it unit vectors times sqrt(C)."""
+STANDARD_DEVIATION = 0.02
 EXPERT_NOISE = 0.5
 """Expert vectors are ones plus normal noise of this size: alike enough to learn together, different enough to part."""
 
@@ -28,23 +24,20 @@ def initialize(model: nn.Module, seed: int) -> None:
                 parameter.fill_(1.0)
                 continue
             values = torch.randn(parameter.shape, generator=random, dtype=torch.float32)
-            parameter.copy_(values * scale_of(name, parameter.shape[-1], model, num_layers))
+            parameter.copy_(values * scale_of(name, model, num_layers))
             if name.endswith("projected_network.E"):
                 parameter.add_(1.0)
 
 
-def scale_of(name: str, inputs: int, model: nn.Module, num_layers: int) -> float:
-    """Standard deviation of a parameter whose last dimension is `inputs`."""
+def scale_of(name: str, model: nn.Module, num_layers: int) -> float:
     if name.endswith(".E"):
         return EXPERT_NOISE
     if name.endswith(".M"):
         assert isinstance(model, ProjectedLlama)
         # The coefficients c = E[i] M then have sum_r c_r^2 = 1 on average, so a projected weight varies like a single slice.
         return 1 / math.sqrt(model.pn.h * model.pn.m * (1 + EXPERT_NOISE**2))
-    if "embed_tokens" in name:
-        return EMBEDDING_SPREAD / math.sqrt(inputs)
     writes_to_residual = "o_proj" in name or "down_proj" in name
-    return SPREAD / math.sqrt(2 * num_layers * inputs if writes_to_residual else inputs)
+    return STANDARD_DEVIATION / math.sqrt(2 * num_layers) if writes_to_residual else STANDARD_DEVIATION
 
 
 def slice_learning_rate_share(h: int) -> float:
