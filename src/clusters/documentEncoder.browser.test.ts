@@ -13,14 +13,16 @@ const LAW = `12. (1) Every person who contravenes subsection (2) is guilty of an
 except under the authority of a permit issued by the Minister under section 9, deposit any substance referred to in paragraph (a). (3) Where the Minister is
 satisfied that a licence was issued in respect of a person who does not meet the requirements of this Act, the Minister may, subject to subsection (4), suspend it.
 (4) Before suspending a licence under subsection (3), the Minister shall give notice in writing to the person in respect of whom the licence was issued.`;
-const LINUX = `To install the kernel, copy the image file to /boot and edit the boot loader's configuration file. Make sure that the disk is mounted and that the
-file system was checked. On most Linux systems the module is loaded at boot; otherwise run insmod as root. The server reads its options from a file in /etc, and
+const LINUX = `To install Linux from the boot disk, run the setup in a terminal as root. On Ubuntu type sudo apt-get install and the driver is
+installed; each device needs its own driver, and the hardware configuration is shown in the settings dialog, as it is in Windows. To install the kernel, copy
+the image file to /boot and edit the boot loader's configuration file. Make sure that the disk is mounted and that the file system was checked. On most Linux systems the module is loaded at boot; otherwise run insmod as root. The server reads its options from a file in /etc, and
 the network card must be configured before the daemon is started. If your system hangs, boot from the rescue floppy and restore the old kernel version.`;
 const POWERSHELL = `The Get-Item cmdlet gets the item at the specified path. To pass the object through the pipeline, use the PassThru parameter. By default, this
 cmdlet does not generate any output. The value of the Credential parameter is a PSCredential object. You can use wildcard characters in the Name parameter. Type: String,
 Position: Named, Default value: None, Accept pipeline input: False, Accept wildcard characters: False. The session runs the command on the remote computer.`;
-const VERSE = `O heart, my heart, what sweet and silent dream hath led thee down to where the roses sleep? Thou love of mine, thy soul a gentle stream that murmurs through
-the meadows, cool and deep. I saw thee once beneath the heaven's light, and earth was glad, and all the birds did sing; sweet love, thou wert my morning and my night.`;
+const VERSE = `All night she sat beside the lady's bed, and wept; her eyes were red, her face was pale. The woman told her father
+what he said, Sir John, who took to wife a maid so frail. O heart, my heart, what sweet and silent dream hath led thee down to where the roses sleep? Thou love
+of mine, thy soul a gentle stream that murmurs through the meadows, cool and deep. I saw thee once beneath the heaven's light, and earth was glad, and all the birds did sing; sweet love, thou wert my morning and my night.`;
 
 let pack: Pack;
 let tokenizer: TextTokenizer;
@@ -74,11 +76,11 @@ describe('document encoder', () => {
     }
   });
 
-  it.each([['law', LAW], ['Linux', LINUX], ['PowerShell', POWERSHELL], ['verse', VERSE]])('places %s in a cluster whose top terms it speaks, more than twice as often as those of the average cluster', async (_kind, text) => {
+  it.each([['law', LAW], ['Linux', LINUX], ['PowerShell', POWERSHELL], ['verse', VERSE]])('places %s in a cluster whose top terms it speaks, far more than those of the others', async (_kind, text) => {
     const shared = pack.clusters.map((cluster) => termsIn(text, cluster));
     const average = shared.reduce((sum, count) => sum + count) / shared.length;
     const chosen = await clusterOf(text);
-    expect(shared[chosen], pack.clusters[chosen].label).toBeGreaterThanOrEqual(1);
+    expect(shared[chosen], pack.clusters[chosen].label).toBeGreaterThanOrEqual(2);
     expect(shared[chosen], pack.clusters[chosen].label).toBeGreaterThan(2 * average);
   });
 
