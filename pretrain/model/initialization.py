@@ -30,6 +30,7 @@ def initialize(model: nn.Module, seed: int) -> None:
 
 
 def scale_of(name: str, model: nn.Module, num_layers: int) -> float:
+    """Standard deviation of a parameter at the start; `num_layers` is the L of the residual scaling."""
     if name.endswith(".E"):
         return EXPERT_NOISE
     if name.endswith(".M"):
