@@ -1,5 +1,6 @@
 // What the engine holds between commands. Later things hang on earlier ones: a new pack forgets the data, new data forget the expert.
 import { UserError } from '../core/invariant.ts';
+import type { ChoiceOf } from '../config/method.ts';
 import type { RunConfig } from '../config/runConfig.ts';
 import type { Corpus } from '../data/corpus.ts';
 import type { LoadedCorpus } from '../data/loadCorpus.ts';
@@ -13,6 +14,8 @@ import type { DataSummary, EngineEvent, FinishReason, LossFigure, TestFigure } f
 import type { TextTokenizer } from '../tokenizer/tokenizer.ts';
 import type { Generator } from '../model/generation.ts';
 import type { RunControl } from './runControl.ts';
+import type { KeptRun } from './runKeeper.ts';
+import type { Spent } from './runRecorder.ts';
 
 export type Emit = (event: EngineEvent) => void;
 
@@ -42,6 +45,9 @@ export interface Projection {
   /** CPU arena. */
   readonly weights: Float32Array;
   readonly weightsHash: string;
+  /** As a method of runs that are kept: the expert it was made from, and what choosing it cost. */
+  readonly choice: ChoiceOf<'SLM-pn'>;
+  readonly cost: Spent;
 }
 
 export type SampledModel = 'projected' | 'fineTuned';
@@ -68,6 +74,8 @@ export interface Run {
   readonly projection: Projection;
   readonly data: LoadedData;
   readonly control: RunControl;
+  /** Kept in this browser, so that it survives the tab. */
+  readonly kept: KeptRun;
   readonly curve: CurvePoint[];
   readonly tokensPerStep: number;
   stepsTaken: number;

@@ -1,4 +1,5 @@
 // Expert commands: where the domain lies among the clusters, which vector to project, and how the projection compares with the plain model.
+import type { ChoiceOf } from '../config/method.ts';
 import { DEFAULT_FITTED_STEPS, DEFAULT_RUN_CONFIG } from '../config/runConfig.ts';
 import { UserError } from '../core/invariant.ts';
 import { clusterHistogram } from '../clusters/assign.ts';
@@ -7,7 +8,8 @@ import { Pace } from '../data/pace.ts';
 import { documentWindows } from '../data/documentWindows.ts';
 import { TrainingWindows } from '../data/windows.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
-import { chooseExpert } from '../methods/expertChoice.ts';
+import { choiceCost } from '../methods/choiceCost.ts';
+import { chooseExpert, type ChosenExpert } from '../methods/expertChoice.ts';
 import { domainEvidence, withProjector } from '../methods/projectedExpert.ts';
 import { hostTensors } from '../model/parameters.ts';
 import type { Projector } from '../model/projection.ts';
@@ -53,11 +55,13 @@ export async function projectExpert(state: EngineState, choice: ExpertChoice, si
   await withProjector(gpu, pack, table, shape, { train: needsGradients }, async ({ model, projector }) => {
     const windows = new TrainingWindows(data.corpus, data.split.documents.train, { endOfText: tokenizer.endOfText, seqLen: shape.seqLen, seed: DEFAULT_RUN_CONFIG.seed });
     const evidence = domainEvidence(pack, windows, histogram.shares, model);
+    const started = performance.now();
     const request = { ...choice, fittedSteps: choice.fittedSteps ?? DEFAULT_FITTED_STEPS };
     const expert = await chooseExpert(request, evidence, projector, model, {
       signal,
       onProgress: (stage, done, total) => state.emit({ type: 'expert.progress', stage, done, total }),
     });
+    const cost = { ...choiceCost(pack, expert, model, evidence.compared.numTokens), seconds: (performance.now() - started) / 1000 };
     // Timed apart from the choice: one projection of the chosen vector, streamed from the file, as anyone would do who knows it already.
     const timed = await timeProjection(projector, expert.vector, model);
     const weights = await model.readWeights();
@@ -71,11 +75,16 @@ export async function projectExpert(state: EngineState, choice: ExpertChoice, si
     signal.throwIfAborted();
     if (state.data !== data) return;
     state.forgetProjection();
-    state.projection = { expert, histogram: histogram.shares, weights, weightsHash: hash };
+    state.projection = { expert, histogram: histogram.shares, weights, weightsHash: hash, choice: methodChoice(request, expert), cost };
     const { strategy, cluster, overridden, explanation, losses, vector, fittedCurve } = expert;
     state.emit({ type: 'expert.chosen', strategy, cluster, overridden, explanation, losses, vector: Array.from(vector), fittedCurve });
     state.emit({ type: 'model.projected', weightsHash: hash, slm, projected, projectionSeconds: timed.seconds, bytesRead: timed.bytesRead });
   });
+}
+
+/** The choice as a method of kept runs, with the options that mattered. */
+function methodChoice({ strategy, cluster, fittedSteps }: ExpertChoice, { overridden }: ChosenExpert): ChoiceOf<'SLM-pn'> {
+  return { method: 'SLM-pn', strategy, ...(overridden ? { cluster } : strategy === 'fitted' ? { fittedSteps } : {}) };
 }
 
 async function timeProjection(projector: Projector, vector: ArrayLike<number>, model: SmallModel): Promise<{ seconds: number; bytesRead: number }> {

@@ -1,11 +1,10 @@
 // One run of a method from its first phase to its test figures: trains the phases, takes turns on the GPU with other runs, validates, keeps a checkpoint from
 // which it can be taken up again, and keeps its record.
-import { perplexityInterval } from '../comparison/bootstrap.ts';
 import type { RunRecord, RunTestFigure } from '../config/runRecord.ts';
 import type { EvaluationText } from '../data/windows.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
 import type { Gpu } from '../gpu/device.ts';
-import type { MethodPhases, PhaseOutcome, PhaseRequest } from '../methods/method.ts';
+import type { MethodPhases, PhaseName, PhaseOutcome, PhaseRequest } from '../methods/method.ts';
 import { createParameterTable, hostTensors } from '../model/parameters.ts';
 import { SmallModel } from '../model/smallModel.ts';
 import { tuneKernels } from '../model/tuneKernels.ts';
@@ -14,11 +13,14 @@ import type { RunParts } from '../runs/runStore.ts';
 import type { EvaluationResult } from '../training/evaluation.ts';
 import { evaluateText } from '../training/evaluation.ts';
 import { Phase } from '../training/phase.ts';
+import { CheckpointPace } from './checkpointPace.ts';
+import { testFigure } from './figures.ts';
 import type { GpuShare } from './gpuShare.ts';
 import type { RunControl } from './runControl.ts';
 import type { RunRecorder } from './runRecorder.ts';
 
-const INTERVAL_SEED = 1;
+/** Name of a phase in checkpoints: the same phase of a run taken up again has the same one. */
+export const phaseKey = (index: number, name: PhaseName): string => `${index}.${name}`;
 
 export interface MethodRunSurroundings {
   readonly gpu: Gpu;
@@ -29,8 +31,6 @@ export interface MethodRunSurroundings {
   readonly test: EvaluationText;
   /** Stores record and parts. A failure to store is told, and training goes on. */
   readonly keep: (parts: RunParts) => Promise<void>;
-  /** Milliseconds between two checkpoints. */
-  readonly checkpointEvery: number;
   /** How much of what it may use the run has used, from 0: who has used least goes next. */
   readonly usedShare: () => number;
   /** Whether its budget is used up. */
@@ -52,7 +52,7 @@ export class MethodRun {
   private phaseIndex = 0;
   /** Results of phases that later ones need, so that a run taken up again need not repeat them. */
   private readonly outcomes = new Map<string, PhaseOutcome>();
-  private lastCheckpoint = performance.now();
+  private readonly checkpoints = new CheckpointPace();
 
   constructor(
     private readonly recorder: RunRecorder,
@@ -79,7 +79,7 @@ export class MethodRun {
 
   /** A finished phase of a run that was taken up again is answered from its checkpoint. */
   private async outcomeOf(request: PhaseRequest, signal: AbortSignal): Promise<PhaseOutcome> {
-    const key = `${this.phaseIndex++}.${request.name}`;
+    const key = phaseKey(this.phaseIndex++, request.name);
     const stored = this.takenUp?.otherWeights?.[key];
     if (stored) {
       const outcome = { weights: stored, validationLoss: NaN };
@@ -113,7 +113,7 @@ export class MethodRun {
         }
         if (phase.isOver || this.around.isSpent() || !(await control.mayStep())) break;
         await share.turn(usedShare, () => this.step(phase));
-        if (performance.now() - this.lastCheckpoint > this.around.checkpointEvery) await this.checkpoint(phase, key);
+        if (this.checkpoints.isDue) await this.checkpoints.take(() => this.checkpoint(phase, key));
       }
       if (!phase.isEvaluated) {
         const result = await share.turn(usedShare, () => this.validate(phase, signal));
@@ -149,7 +149,6 @@ export class MethodRun {
   private async checkpoint(phase: Phase, key: string): Promise<void> {
     const otherWeights = Object.fromEntries([...this.outcomes].map(([name, { weights }]) => [name, weights]));
     await this.around.keep({ checkpoint: { phase: key, ...(await phase.checkpoint()), otherWeights } });
-    this.lastCheckpoint = performance.now();
   }
 
   /** The start and the result of the last phase on the test documents. */
@@ -176,14 +175,4 @@ export class MethodRun {
     this.recorder.change({ bestWeightsHash: hash });
     return { hash, tensors };
   }
-}
-
-/** A figure with all it takes to compute it again. */
-export function testFigure({ loss, tokens, bytes, nats, documents }: EvaluationResult, hash: string): RunTestFigure {
-  return {
-    loss, tokens, bytes, perplexity: Math.exp(loss), bitsPerByte: nats / Math.LN2 / bytes,
-    interval: perplexityInterval(documents, INTERVAL_SEED), intervalSeed: INTERVAL_SEED,
-    documents: documents.length, weightsHash: hash,
-    documentNats: documents.map((document) => document.nats), documentTokens: documents.map((document) => document.tokens),
-  };
 }

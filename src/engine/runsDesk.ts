@@ -2,37 +2,35 @@
 import { invalidMethodField, packPartsOf } from '../config/method.ts';
 import { invalidBudget, plannedForBudget, usedShare, type RunBudget } from '../config/runBudget.ts';
 import { invalidRunField, type RunConfig } from '../config/runConfig.ts';
-import { RUN_FORMAT_VERSION, type RunRecord } from '../config/runRecord.ts';
+import type { RunRecord } from '../config/runRecord.ts';
 import { UserError, messageOf } from '../core/invariant.ts';
 import { phasesOf } from '../methods/phasesOf.ts';
 import type { RunEntry } from '../protocol/commands.ts';
 import { exportRun, importRun } from '../runs/runFile.ts';
-import { openRunStore, type RunParts, type RunStore } from '../runs/runStore.ts';
+import type { RunParts } from '../runs/runStore.ts';
 import type { RunCheckpoint } from '../runs/runCheckpoint.ts';
 import { NotFiniteError } from '../training/stepper.ts';
 import type { EngineState } from './engineState.ts';
 import { GpuShare } from './gpuShare.ts';
 import { methodContext } from './methodContext.ts';
 import { MethodRun } from './methodRun.ts';
+import { newRunRecord } from './newRunRecord.ts';
 import { RunControl } from './runControl.ts';
+import type { KeptRun, RunKeeper } from './runKeeper.ts';
 import { RunRecorder } from './runRecorder.ts';
 import { findText, keptText, runWindows, textOf, type RunText } from './runText.ts';
-
-/** Milliseconds between two checkpoints of a run: what a closed tab costs at most. */
-const CHECKPOINT_EVERY = 20_000;
 
 interface ActiveRun {
   readonly control: RunControl;
   readonly abort: AbortController;
-  readonly recorder: RunRecorder;
+  readonly kept: KeptRun;
 }
 
 export class RunsDesk {
-  private opened: Promise<RunStore> | undefined;
   private readonly active = new Map<string, ActiveRun>();
   private readonly share = new GpuShare();
 
-  constructor(private readonly state: EngineState) {}
+  constructor(private readonly state: EngineState, private readonly keeper: RunKeeper) {}
 
   async list(): Promise<void> {
     const store = await this.store();
@@ -45,7 +43,6 @@ export class RunsDesk {
     const invalid = invalidRunField(config) ?? (budget && invalidBudget(budget)) ?? entries.map(({ method }) => invalidMethodField(method)).find((sentence) => sentence !== undefined);
     if (invalid) throw new UserError(invalid);
     if (state.isTraining) throw new UserError('Stop the present run before starting others.');
-    const gpu = state.requireGpu();
     const { pack, tokenizer } = state.requirePack();
     for (const { method } of entries) requireParts(packPartsOf(method), pack.optional, method.method);
     const text = textOf(state.requireData());
@@ -54,17 +51,12 @@ export class RunsDesk {
     const corpus = keptText(text, tokenizer);
     for (const { runId, name, method } of entries) {
       const planned = budget ? plannedForBudget(method, config, budget, { small: pack.model, large }) : { method, settings: config };
-      const now = new Date().toISOString();
-      const record: RunRecord = {
-        formatVersion: RUN_FORMAT_VERSION, runId, name, createdAt: now, updatedAt: now, state: 'running', ...planned, ...(budget ? { budget } : {}),
-        dataFingerprint: text.fingerprint, dataLabel: text.label, packName: pack.name, packHash: pack.manifest.hash, adapter: gpu.adapter.name,
-        curve: [], samples: [], phases: [], cost: { tokens: 0, flops: 0, seconds: 0, peakGpuBytes: 0 }, notes: {},
-      };
-      await this.begin(record, text, { corpus });
+      await this.begin(newRunRecord(state, text, { runId, name, ...planned, ...(budget ? { budget } : {}) }), text, { corpus });
     }
   }
 
   async takeUp(runIds: readonly string[]): Promise<void> {
+    if (this.state.isTraining) throw new UserError('Stop the present run before going on with others.');
     const store = await this.store();
     const { pack } = this.state.requirePack();
     for (const runId of runIds) {
@@ -81,14 +73,14 @@ export class RunsDesk {
   pause(runIds: readonly string[]): void {
     for (const run of this.activeOf(runIds)) {
       run.control.pause();
-      this.changed(run.recorder, 'paused');
+      run.kept.enter('paused');
     }
   }
 
   resume(runIds: readonly string[]): void {
     for (const run of this.activeOf(runIds)) {
       run.control.resume();
-      this.changed(run.recorder, 'running');
+      run.kept.enter('running');
     }
   }
 
@@ -98,7 +90,7 @@ export class RunsDesk {
 
   async rename(runId: string, name: string): Promise<void> {
     const run = await (await this.store()).rename(runId, name);
-    this.active.get(runId)?.recorder.change({ name: run.name });
+    this.active.get(runId)?.kept.recorder.change({ name: run.name });
     this.state.emit({ type: 'run.changed', run });
   }
 
@@ -121,21 +113,12 @@ export class RunsDesk {
     this.state.emit({ type: 'run.changed', run: await (await this.store()).add(record, { bestWeights }) });
   }
 
-  private store(): Promise<RunStore> {
-    this.opened ??= openRunStore().catch((error: unknown) => {
-      this.opened = undefined;
-      throw error;
-    });
-    return this.opened;
+  private store(): ReturnType<RunKeeper['store']> {
+    return this.keeper.store();
   }
 
   private activeOf(runIds: readonly string[]): ActiveRun[] {
     return runIds.map((runId) => this.active.get(runId)).filter((run) => run !== undefined);
-  }
-
-  private changed(recorder: RunRecorder, state: RunRecord['state']): void {
-    recorder.end(state);
-    this.state.emit({ type: 'run.changed', run: recorder.record });
   }
 
   /** Stores the run and lets it go on by itself; what happens to it is told in events. @throws when it cannot be stored or prepared */
@@ -144,38 +127,31 @@ export class RunsDesk {
     const store = await this.store();
     const recorder = new RunRecorder(record);
     const abort = new AbortController();
-    const run: ActiveRun = { control: new RunControl(false), abort, recorder };
+    const kept = this.keeper.keep(recorder);
+    const run: ActiveRun = { control: new RunControl(false), abort, kept };
     const gpu = state.requireGpu();
     const { settings, budget } = record;
     const windows = runWindows(text, settings, state.requirePack().tokenizer.endOfText);
     await store.put(record, parts);
     this.active.set(record.runId, run);
     state.activeRuns = this.active.size;
-    const tell = (): void => state.emit({ type: 'run.changed', run: recorder.record });
-    const keep = async (kept: RunParts): Promise<void> => {
-      try {
-        await store.put(recorder.record, kept);
-      } catch (error) {
-        state.emit({ type: 'runs.failed', runId: record.runId, message: messageOf(error) });
-      }
-    };
     const share = (): number => (budget ? usedShare(budget, recorder.record.cost) : recorder.stepsTaken / settings.steps);
     const methodRun = new MethodRun(recorder, {
-      gpu, share: this.share, control: run.control, keep, checkpointEvery: CHECKPOINT_EVERY, onChange: tell, usedShare: share,
+      gpu, share: this.share, control: run.control, keep: (learnt) => kept.store(learnt), onChange: () => kept.tell(), usedShare: share,
       isSpent: () => budget !== undefined && share() >= 1,
       validation: windows.validation, test: windows.test,
       onStep: (step) => state.emit({ type: 'run.stepped', runId: record.runId, ...step, cost: recorder.record.cost, gpuBytes: gpu.buffers.bytes }),
     }, checkpoint);
-    tell();
+    kept.tell();
     const context = methodContext(state, { recorder, settings, text, windows, signal: abort.signal });
     void methodRun.go(phasesOf(record.method, context), abort.signal).catch(async (error: unknown) => {
       if (!(error instanceof UserError || error instanceof NotFiniteError)) console.error(error);
       recorder.end('failed', state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.');
-      await keep({});
+      await kept.store();
     }).finally(() => {
       this.active.delete(record.runId);
       state.activeRuns = this.active.size;
-      tell();
+      kept.tell();
     });
   }
 }

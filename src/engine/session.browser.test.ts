@@ -89,6 +89,20 @@ describe('a session from pack to model', () => {
     for (const { interval, perplexity } of figures) expect(interval[0] <= perplexity && perplexity <= interval[1]).toBe(true);
   });
 
+  it('keeps the run in this browser: start, curve, cost and the very figures that were shown', async () => {
+    const { runs } = await sendFor({ type: 'runs.list' }, 'runs.listed');
+    const kept = runs.find(({ runId }) => runId === 'run')!;
+    const { figures } = events.find((event) => event.type === 'test.evaluated')!;
+    expect(kept).toMatchObject({ state: 'finished', method: { method: 'SLM-pn', strategy: 'mostFrequent' }, settings: CONFIG });
+    expect(kept.test?.before?.perplexity).toBe(figures[1].perplexity);
+    expect(kept.test?.after.perplexity).toBe(figures[2].perplexity);
+    expect(kept.bestWeightsHash).toBe(figures[2].weightsHash);
+    expect(kept.curve.map(({ step }) => step)).toEqual([0, 2, 4]);
+    expect(kept.phases).toMatchObject([{ name: 'fineTuning', steps: 4, tokens: 4 * 2 * 64 }]);
+    expect(kept.notes.expert?.cluster).toBeTypeOf('number');
+    expect(kept.notes.vector).toHaveLength(pack.projectedNetwork.m);
+  });
+
   it('completes a prompt with both models, the same way twice', async () => {
     const sample = async (sampleId: string): Promise<Record<string, string>> => {
       const from = events.length;

@@ -9,6 +9,7 @@ import { EngineState, type Emit } from './engineState.ts';
 import { analyzeClusters, projectExpert } from './expertTasks.ts';
 import { exportModel } from './exportTasks.ts';
 import { clearCache, loadPack } from './packTasks.ts';
+import { RunKeeper } from './runKeeper.ts';
 import { RunsDesk } from './runsDesk.ts';
 import { generateSamples } from './sampleTasks.ts';
 import { evaluateTest } from './testTasks.ts';
@@ -18,11 +19,13 @@ type Failure = (message: string) => EngineEvent;
 
 export class Session {
   private readonly state: EngineState;
+  private readonly keeper: RunKeeper;
   private readonly runs: RunsDesk;
 
   constructor(emit: Emit) {
     this.state = new EngineState(emit);
-    this.runs = new RunsDesk(this.state);
+    this.keeper = new RunKeeper(emit);
+    this.runs = new RunsDesk(this.state, this.keeper);
   }
 
   handle(command: EngineCommand): void {
@@ -51,7 +54,7 @@ export class Session {
         return this.cancelExpert();
       case 'train.start':
         if (state.isBusy) return state.emit({ type: 'train.failed', runId: command.runId, message: 'Stop the present run before starting another.' });
-        return this.task('train', (message) => ({ type: 'train.failed', runId: command.runId, message }), () => startTraining(state, command));
+        return this.task('train', (message) => ({ type: 'train.failed', runId: command.runId, message }), () => startTraining(state, this.keeper, command));
       case 'train.pause':
       case 'train.step':
       case 'train.resume':
@@ -150,12 +153,15 @@ export class Session {
   }
 
   private controlRun(command: 'train.pause' | 'train.step' | 'train.resume' | 'train.stop', runId: string): void {
-    const { control } = this.state.requireRun(runId);
+    const { control, kept } = this.state.requireRun(runId);
     if (control.ended) throw new UserError('That run has ended.');
     if (command === 'train.pause') control.pause();
     else if (command === 'train.step') control.grantStep();
     else if (command === 'train.resume') control.resume();
     else control.stop();
-    if (command !== 'train.stop') this.state.emit({ type: 'train.state', runId, state: control.isPaused ? 'paused' : 'running' });
+    if (command === 'train.stop') return;
+    const now = control.isPaused ? 'paused' : 'running';
+    this.state.emit({ type: 'train.state', runId, state: now });
+    kept.enter(now);
   }
 }

@@ -1,37 +1,49 @@
-// Training commands: one run from the projected weights to early stopping or the last step, with its best weights restored and tested.
+// Training commands: one run from the projected weights to early stopping or the last step, with its best weights restored and tested. It is kept in this
+// browser like the runs of a race, and can be taken up there after its tab was closed.
 import { invalidRunField } from '../config/runConfig.ts';
+import type { RunNotes } from '../config/runRecord.ts';
 import { UserError, messageOf } from '../core/invariant.ts';
-import { checkTrainable, TrainingWindows } from '../data/windows.ts';
 import { hostTensors } from '../model/parameters.ts';
-import { SmallModel } from '../model/smallModel.ts';
 import { tuneKernels } from '../model/tuneKernels.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
 import type { EngineCommand } from '../protocol/commands.ts';
-import type { FinishReason, LossFigure } from '../protocol/events.ts';
-import { EarlyStopping } from '../training/earlyStopping.ts';
-import { NotFiniteError, Stepper } from '../training/stepper.ts';
-import { learningRateAt } from '../training/schedule.ts';
-import { cachedFigure, evaluateSplit, plainWeights } from './evaluationTasks.ts';
-import type { EngineState, Run } from './engineState.ts';
+import type { LossFigure } from '../protocol/events.ts';
+import type { BestWeights } from '../runs/runStore.ts';
+import { Phase } from '../training/phase.ts';
+import { NotFiniteError } from '../training/stepper.ts';
+import { CheckpointPace } from './checkpointPace.ts';
+import { cachedFigure, plainWeights } from './evaluationTasks.ts';
+import type { EngineState, LoadedPack, Projection, Run } from './engineState.ts';
 import { lossFigure } from './figures.ts';
+import { phaseKey } from './methodRun.ts';
+import { newRunRecord } from './newRunRecord.ts';
 import { RunControl } from './runControl.ts';
+import type { RunKeeper } from './runKeeper.ts';
+import { RunRecorder } from './runRecorder.ts';
+import { keptText, runWindows, textOf } from './runText.ts';
 import { evaluateTest } from './testTasks.ts';
 
 type TrainStart = Extract<EngineCommand, { type: 'train.start' }>;
 
-export async function startTraining(state: EngineState, { runId, config, paused = false }: TrainStart): Promise<void> {
+export async function startTraining(state: EngineState, keeper: RunKeeper, { runId, config, paused = false }: TrainStart): Promise<void> {
   const gpu = state.requireGpu();
-  const { pack, table } = state.requirePack();
+  const { pack, table, tokenizer } = state.requirePack();
   const data = state.requireData();
   const projection = state.requireProjection();
   const invalid = invalidRunField(config);
   if (invalid) throw new UserError(invalid);
   if (config.seqLen > pack.model.maxPositionEmbeddings) throw new UserError(`The window length ${config.seqLen} is over the model's context of ${pack.model.maxPositionEmbeddings} tokens.`);
-  checkTrainable(data.corpus, data.split, config.seqLen);
+  const text = textOf(data);
+  const windows = runWindows(text, config, tokenizer.endOfText);
 
+  const { choice } = projection;
+  const recorder = new RunRecorder(newRunRecord(state, text, { runId, name: choice.method, method: choice, settings: config }));
+  recorder.note(startOf(projection));
+  recorder.spent(projection.cost);
+  const kept = keeper.keep(recorder);
   const control = new RunControl(paused);
   const run: Run = {
-    runId, config, projection, data, control,
+    runId, config, projection, data, control, kept,
     adapterName: gpu.adapter.name,
     curve: [],
     tokensPerStep: config.batchSize * config.seqLen * config.gradientAccumulation,
@@ -41,33 +53,37 @@ export async function startTraining(state: EngineState, { runId, config, paused 
   };
   state.run = run;
   state.forgetSpeakers();
+  // Not waited for: a large text takes a while to be written.
+  void kept.store({ corpus: keptText(text, tokenizer) });
   const part = { split: 'validation', maxTokens: config.evaluationTokens } as const;
-  let model: SmallModel | undefined;
-  let stepper: Stepper | undefined;
+  let phase: Phase | undefined;
   try {
-    const shape = { batchSize: config.batchSize, seqLen: config.seqLen };
-    await tuneKernels(gpu, pack.model, shape, { train: true });
-    model = await SmallModel.create(gpu, pack.model, shape, { train: true });
-    stepper = await Stepper.create(gpu, model, config, config.gradientAccumulation);
+    await tuneKernels(gpu, pack.model, config, { train: true });
+    phase = await Phase.create(gpu, { model: pack.model, weights: projection.weights, windows: windows.training(), validation: windows.validation, settings: config, judged: true });
+    recorder.beginPhase('fineTuning', pack.model, config, undefined, false);
     const plain = await plainWeights(state);
-    const slm = await cachedFigure(state, data, model, part, weightsHash(hostTensors(table, plain)), async () => plain);
-    const projected = await cachedFigure(state, data, model, part, projection.weightsHash, async () => projection.weights);
-    model.loadWeights(projection.weights);
+    const slm = await cachedFigure(state, data, phase.model, part, weightsHash(hostTensors(table, plain)), async () => plain);
+    const projected = await cachedFigure(state, data, phase.model, part, projection.weightsHash, async () => projection.weights);
+    phase.model.loadWeights(projection.weights);
     state.emit({ type: 'train.started', runId, config, gpuBytes: gpu.buffers.bytes, tokensPerStep: run.tokensPerStep, slm, projected });
     state.emit({ type: 'train.state', runId, state: paused ? 'paused' : 'running' });
-    await trainLoop(state, run, model, stepper, projected);
+    kept.enter(paused ? 'paused' : 'running');
+    await trainLoop(state, run, phase, projected);
   } catch (error) {
     control.ended = true;
     if (!(error instanceof UserError)) console.error(error);
     const keptStep = run.best.step > 0 ? run.best.step : undefined;
-    const kept = keptStep ? ` The best weights, of step ${keptStep}, are kept.` : '';
+    const told = keptStep ? ` The best weights, of step ${keptStep}, are kept.` : '';
     const advice = error instanceof NotFiniteError ? ' A smaller learning rate usually helps.' : '';
+    const message = `${state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.'}${told}${advice}`;
+    const bestWeights = keptStep ? namedBestWeights(state.loaded, run) : undefined;
+    kept.enter('failed', message);
+    void kept.store({ bestWeights });
     state.emit({ type: 'train.state', runId, state: 'failed' });
-    state.emit({ type: 'train.failed', runId, message: `${state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.'}${kept}${advice}`, keptStep });
+    state.emit({ type: 'train.failed', runId, message, keptStep });
     return;
   } finally {
-    stepper?.destroy();
-    model?.destroy();
+    phase?.destroy();
   }
   try {
     await evaluateTest(state, run);
@@ -78,59 +94,74 @@ export async function startTraining(state: EngineState, { runId, config, paused 
   }
 }
 
-async function trainLoop(state: EngineState, run: Run, model: SmallModel, stepper: Stepper, projected: LossFigure): Promise<void> {
-  const { runId, config, data, control } = run;
-  const { tokenizer } = state.requirePack();
-  const windows = new TrainingWindows(data.corpus, data.split.documents.train, { endOfText: tokenizer.endOfText, seqLen: config.seqLen, seed: config.seed });
-  const fill = (tokens: Uint32Array, targets: Uint32Array): void => windows.next(config.batchSize, tokens, targets);
-  const stopping = new EarlyStopping(config.patience);
-  stopping.record(0, projected.loss);
+async function trainLoop(state: EngineState, run: Run, phase: Phase, projected: LossFigure): Promise<void> {
+  const { runId, control, kept } = run;
+  const { recorder } = kept;
+  phase.noteLoss(projected.loss);
   run.curve.push({ step: 0, validation: projected });
+  // Computed before, perhaps for another run: it costs this one nothing.
+  recorder.evaluated(projected.loss, 0, 0);
   let sinceEvaluation = { loss: 0, steps: 0 };
+  const checkpoints = new CheckpointPace();
 
   const evaluate = async (): Promise<void> => {
     const { stepsTaken: step, seconds, tokensPerStep } = run;
-    const validation = lossFigure(await evaluateSplit(state, data, model, { split: 'validation', maxTokens: config.evaluationTokens }));
-    const best = stopping.record(step, validation.loss);
-    // On the CPU, so that they outlive a lost device.
-    if (best) run.best = { step, weights: await model.readWeights() };
+    const start = performance.now();
+    const { result, best } = await phase.evaluate();
+    const validation = lossFigure(result);
+    if (best) run.best = { step, weights: phase.bestWeights };
     run.curve.push({ step, train: sinceEvaluation.loss / sinceEvaluation.steps, validation });
     sinceEvaluation = { loss: 0, steps: 0 };
+    recorder.evaluated(result.loss, result.tokens, (performance.now() - start) / 1000);
     state.emit({ type: 'train.evaluated', runId, step, tokens: step * tokensPerStep, seconds, validation, best });
+    kept.tell();
   };
 
   const trainStep = async (): Promise<void> => {
-    const step = run.stepsTaken + 1;
-    const learningRate = learningRateAt(step, config);
     const start = performance.now();
-    const { loss, gradientNorm } = await stepper.step(step, learningRate, fill);
+    const { step, loss, gradientNorm, learningRate } = await phase.step();
     const stepSeconds = (performance.now() - start) / 1000;
     run.stepsTaken = step;
     run.seconds += stepSeconds;
     sinceEvaluation.loss += loss;
     sinceEvaluation.steps++;
+    const gpuBytes = phase.model.gpu.buffers.bytes;
+    recorder.stepped(run.tokensPerStep, loss, stepSeconds, gpuBytes);
     state.emit({
       type: 'train.stepped', runId, step, tokens: step * run.tokensPerStep, seconds: run.seconds, loss, gradientNorm, learningRate,
-      tokensPerSecond: run.tokensPerStep / stepSeconds, gpuBytes: model.gpu.buffers.bytes,
+      tokensPerSecond: run.tokensPerStep / stepSeconds, gpuBytes,
     });
   };
 
-  let reason: FinishReason = 'steps';
-  while (run.stepsTaken < config.steps) {
-    if (!(await control.mayStep())) {
-      reason = 'stopped';
-      break;
-    }
+  let isStopped = false;
+  while (!phase.isOver) {
+    isStopped = !(await control.mayStep());
+    if (isStopped) break;
     await trainStep();
-    if (run.stepsTaken % config.evaluateEvery === 0) await evaluate();
-    if (stopping.shouldStop) {
-      reason = 'earlyStopping';
-      break;
-    }
+    if (phase.isEvaluationDue) await evaluate();
+    if (checkpoints.isDue) await checkpoints.take(async () => kept.store({ checkpoint: { phase: phaseKey(0, 'fineTuning'), ...(await phase.checkpoint()) } }));
   }
-  if (sinceEvaluation.steps > 0) await evaluate();
+  if (!phase.isEvaluated) await evaluate();
   control.ended = true;
-  run.reason = reason;
-  state.emit({ type: 'train.finished', runId, reason, step: run.stepsTaken, bestStep: run.best.step, seconds: run.seconds });
+  run.reason = isStopped ? 'stopped' : phase.stopsEarly ? 'earlyStopping' : 'steps';
+  const bestWeights = namedBestWeights(state.loaded, run);
+  kept.enter('finished');
+  void kept.store({ bestWeights });
+  state.emit({ type: 'train.finished', runId, reason: run.reason, step: run.stepsTaken, bestStep: run.best.step, seconds: run.seconds });
   state.emit({ type: 'train.state', runId, state: 'finished' });
+}
+
+/** What the run's record tells about the weights it began with. */
+function startOf({ expert, histogram, choice }: Projection): RunNotes {
+  const { cluster, overridden, explanation, losses, vector } = expert;
+  return { expert: { strategy: choice.strategy, cluster, overridden, explanation, losses }, vector: Array.from(vector), histogram };
+}
+
+/** The run's best weights by name, and their hash on its record. */
+function namedBestWeights(loaded: LoadedPack | undefined, { best, kept }: Run): BestWeights | undefined {
+  if (!loaded) return undefined;
+  const tensors = hostTensors(loaded.table, best.weights);
+  const hash = weightsHash(tensors);
+  kept.recorder.change({ bestWeightsHash: hash });
+  return { hash, tensors };
 }

@@ -1,7 +1,7 @@
 // SLM-pn: one expert of the projected network, projected to a small model and fine-tuned.
 import type { ChoiceOf } from '../config/method.ts';
 import { DEFAULT_FITTED_STEPS } from '../config/runConfig.ts';
-import { evaluationFlopsPerToken, projectionFlops, trainingFlopsPerToken } from '../config/trainingFlops.ts';
+import { choiceCost } from './choiceCost.ts';
 import { chooseExpert, type ChosenExpert } from './expertChoice.ts';
 import { searchExperts, type ChosenVector } from './expertSearch.ts';
 import type { MethodContext, MethodPhases } from './method.ts';
@@ -34,17 +34,7 @@ async function chooseVector(context: MethodContext, { strategy, cluster, fittedS
   return withProjector(gpu, pack, table, settings, { train: asked === 'fitted' && cluster === undefined }, async ({ model, projector }) => {
     const evidence = domainEvidence(pack, context.domainWindows(), histogram, model);
     const expert = await chooseExpert({ strategy: asked, cluster, fittedSteps }, evidence, projector, model, { signal, onProgress: context.progress });
-    const { losses, fittedCurve } = expert;
-    const evaluations = losses?.length ?? (fittedCurve ? 2 : 0);
-    const fittedTokens = (fittedCurve?.length ?? 0) * model.rows;
-    const { seqLen } = settings;
-    context.spend({
-      tokens: fittedTokens,
-      // Fitting projects forward and backward (to the coefficients) each step.
-      flops: evaluations * (evidence.compared.numTokens * evaluationFlopsPerToken(pack.model, seqLen) + projectionFlops(pack.model, pack.projectedNetwork))
-        + fittedTokens * trainingFlopsPerToken(pack.model, seqLen) + 2 * (fittedCurve?.length ?? 0) * projectionFlops(pack.model, pack.projectedNetwork),
-      seconds: (performance.now() - started) / 1000,
-    });
+    context.spend({ ...choiceCost(pack, expert, model, evidence.compared.numTokens), seconds: (performance.now() - started) / 1000 });
     return noted(strategy, expert);
   });
 }

@@ -126,11 +126,16 @@ export class Phase {
     return { ...figures, step, learningRate };
   }
 
+  /** Takes `loss` for the present weights' validation loss, where it is known already. @returns whether it is the best so far */
+  noteLoss(loss: number): boolean {
+    this.evaluatedStep = this.stepsTaken;
+    return this.stopping.record(this.stepsTaken, loss);
+  }
+
   /** Validates the present weights. @throws NotFiniteError, or DOMException AbortError on abort */
   async evaluate(signal?: AbortSignal): Promise<PhaseEvaluation> {
     const result = await evaluateText(this.model, this.plan.validation, { signal });
-    this.evaluatedStep = this.stepsTaken;
-    const best = this.stopping.record(this.stepsTaken, result.loss);
+    const best = this.noteLoss(result.loss);
     // On the CPU, so that they outlive a lost device.
     if (this.plan.judged && best && this.stepsTaken > 0) this.best = { step: this.stepsTaken, weights: await this.model.readWeights() };
     return { result, best };

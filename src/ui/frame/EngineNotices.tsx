@@ -1,7 +1,9 @@
-// What stands in the way of the whole studio: no WebGPU, a GPU that was taken away, an engine that broke.
+// What stands in the way of the whole studio: no WebGPU, a GPU that was taken away, an engine that broke. And runs that wait to be taken up again.
 import { useState } from 'react';
 import { useStore } from 'zustand';
+import { formatCount } from '../../core/format.ts';
 import { Button } from '../components/Button.tsx';
+import { Notice } from '../components/Notice.tsx';
 import { useStudio } from '../StudioContext.ts';
 import styles from './EngineNotices.module.css';
 
@@ -49,10 +51,23 @@ function DeviceLost({ reason, onReopen }: { reason?: string; onReopen: () => voi
   );
 }
 
+/** A closed or reloaded tab interrupts runs; the page they were started on says so where nobody misses it. */
+function InterruptedRuns() {
+  const count = useStore(useStudio().comparison, ({ runs }) => runs?.filter(({ state }) => state === 'interrupted').length ?? 0);
+  if (count === 0) return null;
+  const [runs, them] = count === 1 ? ['A run was', 'it'] : [`${formatCount(count)} runs were`, 'them'];
+  return (
+    <Notice testId="runs-interrupted">
+      {runs} interrupted when the page was closed or reloaded. <a href="#compare">Continue {them} under “Your runs”</a>: the text is kept with {them}.
+    </Notice>
+  );
+}
+
 export function EngineNotices() {
   const { status, reason, failure, open, dismissFailure } = useStore(useStudio().device);
   return (
     <div className={styles.notices}>
+      <InterruptedRuns />
       {status === 'unavailable' && <NoWebGpu reason={reason} />}
       {status === 'lost' && <DeviceLost reason={reason} onReopen={open} />}
       {failure && (
