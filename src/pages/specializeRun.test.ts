@@ -2,7 +2,8 @@
 import { expect, it } from 'vitest';
 import type { EngineCommand } from '../protocol/commands.ts';
 import type { EngineEvent, EventOf, LossFigure } from '../protocol/events.ts';
-import { runConfigFor, specialize, type SpecializeRequest } from './specializeRun.ts';
+import { runConfigFor } from './preparation.ts';
+import { specialize, type SpecializeRequest } from './specializeRun.ts';
 import { trainingCurve } from './trainingCurve.ts';
 
 const REQUEST: SpecializeRequest = {
