@@ -1,12 +1,13 @@
 // `npm run specialize`: runs the studio's engine in headless Chromium on files of this machine. Progress on stderr; the last thing on stdout
 // is the JSON report. Failures are one sentence on stderr and a non-zero exit code.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { ensureBuilt } from './build.mjs';
 import { CHROMIUM_FLAGS, CHROMIUM_HARDWARE_FLAGS } from './chromium.mjs';
 import { CommandFailure, runScript } from './commandFailure.mjs';
 import { ensureChromium, ensureInstalled } from './ensureInstalled.mjs';
 import { servePreview } from './previewServer.mjs';
+import { saveDownloads } from './savedDownloads.mjs';
 import { HELP, readArguments } from './specializeArguments.mjs';
 
 /** @typedef {import('./specializeArguments.mjs').SpecializeArguments} SpecializeArguments */
@@ -46,25 +47,21 @@ async function drive(browser, url, request) {
   await page.locator('#data-files').setInputFiles(request.data.map(({ file }) => file));
   if (request.pack) await page.locator('#pack-files').setInputFiles(request.pack.map(({ file }) => file));
 
-  const { out } = request;
-  const download = out === undefined ? undefined : page.waitForEvent('download');
+  const allSaved = request.out === undefined ? undefined : saveDownloads(page, request.out);
   /** @type {DrivenRequest} */
   const driven = {
     dataNames: request.data.map(({ name }) => name),
     packNames: request.pack?.map(({ name }) => name) ?? [],
     strategy: request.expert,
+    methods: request.methods,
+    budget: request.budget,
     steps: request.steps,
     seed: request.seed,
-    exportModel: out !== undefined,
+    exportFiles: request.out !== undefined,
     requireHardware: request.adapter === 'hardware',
   };
   const outcome = /** @type {DrivenOutcome} */ (await Promise.race([page.evaluate((asked) => window.specialize(asked), driven), crashed]));
-  if (out !== undefined && download && 'report' in outcome) {
-    const file = await download;
-    const target = join(out, file.suggestedFilename());
-    await file.saveAs(target);
-    console.error(`saved ${target}`);
-  } else download?.catch(() => undefined);
+  if ('report' in outcome && allSaved) await Promise.race([allSaved(outcome.files), crashed]);
   return outcome;
 }
 
@@ -123,9 +120,10 @@ async function main() {
     const outcome = await runInBrowser(executablePath, server.url, request);
     if ('failure' in outcome) throw new CommandFailure(outcome.failure);
     if (request.json) writeFileSync(request.json, `${JSON.stringify(outcome.report, null, 2)}\n`);
+    for (const line of outcome.summary) console.error(line);
     // One line, so that a program that reads npm's output can take the last one.
     console.log(JSON.stringify(outcome.report));
-    return 0;
+    return outcome.complete ? 0 : 1;
   } finally {
     await server.close();
   }

@@ -3,8 +3,11 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, join, relative, sep } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CommandFailure } from './commandFailure.mjs';
+import { readBudget, readMethod, readRace } from './methodArguments.mjs';
 
 /** @typedef {import('../config/runConfig.ts').ExpertStrategy} ExpertStrategy */
+/** @typedef {import('../config/runBudget.ts').RunBudget} RunBudget */
+/** @typedef {import('../config/writtenMethod.ts').WrittenMethod} WrittenMethod */
 /** @typedef {'auto' | 'hardware' | 'software'} AdapterChoice */
 
 /** A file on disk and the path the engine is to call it by. @typedef {{ file: string, name: string }} InputFile */
@@ -14,6 +17,8 @@ import { CommandFailure } from './commandFailure.mjs';
  * @property {InputFile[]} data
  * @property {InputFile[]} [pack] absent: the bundled pack
  * @property {ExpertStrategy} expert
+ * @property {'all' | WrittenMethod[]} [methods] runs of these instead of one with `expert`
+ * @property {RunBudget} [budget] of each of `methods`, instead of steps
  * @property {number} [steps]
  * @property {number} [seed]
  * @property {string} [out]
@@ -36,12 +41,31 @@ export const HELP = `Specializes a projected network to your text in headless Ch
   --expert STRATEGY  ${STRATEGIES.join(', ')} (default: mostFrequent)
   --steps N          optimizer steps at most (default: by the size of your text; early stopping may end sooner)
   --seed S           seed of the training order (default: 1)
-  --out DIR          save the specialized model there, as a zip that Hugging Face transformers reads once unpacked
+  --out DIR          save the specialized model there, as a zip that Hugging Face transformers reads once unpacked;
+                     with --method or --race save every run, as a .run.zip that the studio imports under Compare methods
+                     (nothing else keeps it; transformers does not read it)
   --json FILE        write the JSON there too
   --adapter KIND     auto, hardware or software (default: auto, the GPU where there is one)
   --help             this text
 
-Progress goes to stderr, the JSON to stdout; perplexities are on held-out test documents.`;
+Instead of --expert, the methods of the paper as under Compare methods in the studio:
+
+  --method METHOD    one run; options follow a colon, as in SLM-pn:strategy=fitted,fittedSteps=12
+  --race "METHODS"   several side by side on the same text, with spaces between them, as in "SLM SLM-pn:strategy=fitted LLM";
+                     may be given more than once; all: every method that the pack has the parts for
+  --budget AMOUNT    what each run may use, instead of --steps: 50000tokens, 2minutes or 5e11flops
+
+  SLM                the plain small model
+  SLM-nopt           without pretraining
+  SLM-pn             the projected network: strategy=mostFrequent|bestPretrained|mixture|fitted|bestFineTuned, cluster=N,
+                     fittedSteps=N, halving=true|false
+  SLM-mix            the hard mixture: strategy=mostFrequent|bestPretrained, cluster=N
+  SLM-is             importance sampling: start=slm|random, pretrainingSteps=N
+  SLM-d              distillation from the large model: weight=0 to 1, temperature=T, teacherSteps=N
+  LLM                the large model, as the upper reference
+
+Progress goes to stderr, the JSON to stdout; perplexities are on held-out test documents. With --method or --race a table ends
+the progress; the exit code is not 0 if a run failed, and the others are reported.`;
 
 /** Every file below a folder, without hidden ones, in a fixed order. @param {string} folder @returns {string[]} */
 function filesBelow(folder) {
@@ -96,6 +120,9 @@ function parsed(argv) {
         data: { type: 'string', multiple: true },
         pack: { type: 'string' },
         expert: { type: 'string' },
+        method: { type: 'string' },
+        race: { type: 'string', multiple: true },
+        budget: { type: 'string' },
         steps: { type: 'string' },
         seed: { type: 'string' },
         out: { type: 'string' },
@@ -108,6 +135,23 @@ function parsed(argv) {
     const [sentence] = (error instanceof Error ? error.message : String(error)).split(/\.\s|\n/);
     throw new CommandFailure(`${sentence.replace(/\.$/, '')}: see npm run specialize -- --help.`);
   }
+}
+
+/**
+ * Methods and budget of the runs that were asked for; none where it is the one run with --expert.
+ * @param {ReturnType<typeof parsed>} values
+ * @returns {Pick<SpecializeArguments, 'methods' | 'budget'>}
+ */
+function readRuns({ method, race, budget, expert, steps }) {
+  if (method === undefined && race === undefined) {
+    if (budget !== undefined) throw new CommandFailure('--budget goes with --method or --race; without them, use --steps.');
+    return {};
+  }
+  if (method !== undefined && race !== undefined) throw new CommandFailure('--method is one run and --race several: give one of the two.');
+  if (expert !== undefined) throw new CommandFailure(`--expert does not go with --method or --race: write SLM-pn:strategy=${expert} as the method.`);
+  if (steps !== undefined && budget !== undefined) throw new CommandFailure('--steps and --budget both say how long to train: give one of the two.');
+  const methods = method !== undefined ? readMethod(method) : readRace(race ?? []);
+  return { methods, budget: budget === undefined ? undefined : readBudget(budget, methods) };
 }
 
 /**
@@ -124,6 +168,7 @@ export function readArguments(argv) {
     data: values.data.flatMap(dataFiles),
     pack: values.pack === undefined ? undefined : packFiles(values.pack),
     expert: values.expert === undefined ? 'mostFrequent' : oneOf('expert', values.expert, STRATEGIES),
+    ...readRuns(values),
     steps: values.steps === undefined ? undefined : wholeNumber('steps', values.steps, 1, 100_000),
     seed: values.seed === undefined ? undefined : wholeNumber('seed', values.seed, 0, 2 ** 31 - 1),
     out: values.out,

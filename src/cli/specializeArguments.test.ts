@@ -43,6 +43,15 @@ it('reads numbers and choices', () => {
   expect(read('--data', text, '--steps=60', '--seed', '0', '--expert', 'fitted', '--adapter', 'software')).toMatchObject({ steps: 60, seed: 0, expert: 'fitted', adapter: 'software' });
 });
 
+it('takes methods and a budget in place of an expert and steps', () => {
+  expect(read('--data', text)).not.toHaveProperty('methods');
+  expect(read('--data', text, '--method', 'SLM-pn:strategy=fitted', '--steps', '4')).toMatchObject({ methods: [{ method: 'SLM-pn', options: { strategy: 'fitted' } }], budget: undefined, steps: 4 });
+  const { methods, budget } = read('--data', text, '--race', 'SLM SLM-mix', '--race', 'LLM', '--budget', '2minutes');
+  expect(methods).toMatchObject([{ method: 'SLM' }, { method: 'SLM-mix' }, { method: 'LLM' }]);
+  expect(budget).toEqual({ unit: 'minutes', amount: 2 });
+  expect(read('--data', text, '--race=all').methods).toBe('all');
+});
+
 it('shows help before it complains', () => {
   expect(readArguments(['--help', '--steps', 'many'])).toBe('help');
 });
@@ -57,6 +66,14 @@ it.each([
   { argv: () => ['--data', text, '--steps', '0'], sentence: /^--steps must be a whole number between 1 and 100000, not "0"\.$/ },
   { argv: () => ['--data', text, '--steps', '1e3'], sentence: /^--steps must be a whole number/ },
   { argv: () => ['--data', text, '--seed', '2147483648'], sentence: /^--seed must be a whole number/ },
+  { argv: () => ['--data', text, '--method', 'SLM', '--race', 'LLM'], sentence: /^--method is one run and --race several: give one of the two\.$/ },
+  { argv: () => ['--data', text, '--method', 'SLM', '--expert', 'fitted'], sentence: /^--expert does not go with --method or --race: write SLM-pn:strategy=fitted as the method\.$/ },
+  { argv: () => ['--data', text, '--race', 'all', '--expert', 'mixture'], sentence: /^--expert does not go .*SLM-pn:strategy=mixture/ },
+  { argv: () => ['--data', text, '--race', 'all', '--steps', '5', '--budget', '9tokens'], sentence: /^--steps and --budget both say how long to train: give one of the two\.$/ },
+  { argv: () => ['--data', text, '--budget', '9tokens'], sentence: /^--budget goes with --method or --race; without them, use --steps\.$/ },
+  { argv: () => ['--data', text, '--race', 'all', '--budget', 'much'], sentence: /^--budget must be a number above zero .* not "much"\.$/ },
+  { argv: () => ['--data', text, '--method', 'PN'], sentence: /^--method: there is no method "PN"/ },
+  { argv: () => ['--data', text, '--race', 'SLM SLM'], sentence: /^--race names SLM twice\.$/ },
   { argv: () => ['--data', text, '--out', text], sentence: /this is a file, not a folder\.$/ },
   { argv: () => ['--data', text, '--fast'], sentence: /--fast.*--help\.$/ },
   { argv: () => ['--data', text, 'more.txt'], sentence: /more\.txt.*--help\.$/ },

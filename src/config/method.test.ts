@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_CHOICES, invalidMethodField, METHOD_NAMES, METHOD_RANGES, METHODS, methodOptions, packPartsOf, type MethodChoice } from './method.ts';
+import { DEFAULT_CHOICES, invalidMethodField, lackingPart, METHOD_NAMES, METHOD_RANGES, METHODS, methodOptions, packPartsOf, type MethodChoice } from './method.ts';
 
 const changed = (choice: MethodChoice, change: Record<string, unknown>): MethodChoice => ({ ...choice, ...change }) as MethodChoice;
 
@@ -18,6 +18,15 @@ describe('methods', () => {
     expect(packPartsOf(DEFAULT_CHOICES['SLM-nopt'])).toEqual([]);
     expect(packPartsOf(DEFAULT_CHOICES['SLM-is'])).toEqual(['slm', 'clusters', 'reservoir']);
     expect(packPartsOf({ method: 'SLM-is', start: 'random', pretrainingSteps: 5 })).toEqual(['clusters', 'reservoir']);
+  });
+
+  it('say what a pack lacks for them', () => {
+    const bare = { mixtureExperts: 0, largeModel: false, reservoir: false };
+    expect(METHOD_NAMES.map((name) => lackingPart(DEFAULT_CHOICES[name], bare))).toEqual([
+      undefined, undefined, undefined, 'mixture experts', 'a reservoir of generic text', 'a large model', 'a large model',
+    ]);
+    const full = { mixtureExperts: 4, largeModel: true, reservoir: true };
+    for (const name of METHOD_NAMES) expect(lackingPart(DEFAULT_CHOICES[name], full)).toBeUndefined();
   });
 
   it('name their options as the page does', () => {

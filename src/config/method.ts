@@ -136,6 +136,22 @@ export function packPartsOf(choice: MethodChoice): readonly PackPart[] {
   return choice.method === 'SLM-is' && choice.start === 'slm' ? ['slm', ...needs] : needs;
 }
 
+/** Which optional parts a pack has. */
+export interface OptionalParts {
+  /** How many experts of the hard mixture. */
+  readonly mixtureExperts: number;
+  readonly largeModel: boolean;
+  readonly reservoir: boolean;
+}
+
+/** What of a pack a choice lacks, as a few words; undefined when it can run. */
+export function lackingPart(choice: MethodChoice, has: OptionalParts): string | undefined {
+  const parts = packPartsOf(choice);
+  if (parts.includes('mix') && has.mixtureExperts === 0) return 'mixture experts';
+  if (parts.includes('llm') && !has.largeModel) return 'a large model';
+  return parts.includes('reservoir') && !has.reservoir ? 'a reservoir of generic text' : undefined;
+}
+
 /** One sentence naming the first option that is out of range, or undefined. */
 export function invalidMethodField(choice: MethodChoice): string | undefined {
   for (const { field, label, value } of methodOptions(choice)) {

@@ -35,9 +35,24 @@ export function formatPercent(share: number): string {
   return `${(share * 100).toFixed(1)}%`;
 }
 
+/** A ratio as the change it stands for, e.g. "−5.2%" for 0.948. */
+export function formatChange(ratio: number): string {
+  return `${ratio < 1 ? '−' : '+'}${formatPercent(Math.abs(ratio - 1))}`;
+}
+
+/** Floating-point operations in units of 10^12, e.g. "0.512". */
+export function formatTeraflops(flops: number): string {
+  return (flops / 1e12).toPrecision(3);
+}
+
 /** Perplexity with three significant digits or more, e.g. "26.85", "7.414", "1,234". */
 export function formatPerplexity(perplexity: number): string {
   if (!Number.isFinite(perplexity)) return 'not finite';
   if (perplexity >= 1000) return Math.round(perplexity).toLocaleString('en-US');
   return perplexity >= 100 ? perplexity.toFixed(1) : perplexity >= 10 ? perplexity.toFixed(2) : perplexity.toFixed(3);
+}
+
+/** Perplexity with its interval, e.g. "26.85 (24.10 to 29.93)". */
+export function formatPerplexityInterval({ perplexity, interval: [low, high] }: { readonly perplexity: number; readonly interval: readonly [number, number] }): string {
+  return `${formatPerplexity(perplexity)} (${formatPerplexity(low)} to ${formatPerplexity(high)})`;
 }

@@ -1,5 +1,5 @@
 // The runs of this browser and those that go on now: starts them side by side on one GPU, stores what becomes of them, takes interrupted ones up again.
-import { invalidMethodField, packPartsOf } from '../config/method.ts';
+import { invalidMethodField, lackingPart, packPartsOf } from '../config/method.ts';
 import { invalidBudget, plannedForBudget, usedShare, type RunBudget } from '../config/runBudget.ts';
 import { invalidRunField, type RunConfig } from '../config/runConfig.ts';
 import type { RunRecord } from '../config/runRecord.ts';
@@ -44,7 +44,10 @@ export class RunsDesk {
     if (invalid) throw new UserError(invalid);
     if (state.isTraining) throw new UserError('Stop the present run before starting others.');
     const { pack, tokenizer } = state.requirePack();
-    for (const { method } of entries) requireParts(packPartsOf(method), pack.optional, method.method);
+    for (const { method } of entries) {
+      const lacking = lackingPart(method, pack.optional);
+      if (lacking) throw new UserError(`${method.method} needs ${lacking}, which this pack does not have.`);
+    }
     const text = textOf(state.requireData());
     const needsLarge = entries.some(({ method }) => packPartsOf(method).includes('llm'));
     const large = needsLarge && budget ? (await pack.readLargeModel()).model : undefined;
@@ -160,11 +163,3 @@ export class RunsDesk {
 const fromItsBeginning = (record: RunRecord): RunRecord => ({
   ...record, state: 'running', error: undefined, curve: [], phases: [], notes: {}, cost: { tokens: 0, flops: 0, seconds: 0, peakGpuBytes: 0 },
 });
-
-/** @throws UserError naming the method and what the pack lacks for it */
-function requireParts(parts: ReturnType<typeof packPartsOf>, { mixtureExperts, largeModel, reservoir }: { mixtureExperts: number; largeModel: boolean; reservoir: boolean }, method: string): void {
-  const lacking = parts.includes('mix') && mixtureExperts === 0 ? 'the hard mixture\'s experts'
-    : parts.includes('llm') && !largeModel ? 'a large model'
-      : parts.includes('reservoir') && !reservoir ? 'a reservoir of generic text' : undefined;
-  if (lacking) throw new UserError(`${method} needs ${lacking}, which this pack does not have.`);
-}

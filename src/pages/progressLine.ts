@@ -1,6 +1,7 @@
 // Engine events as the lines a terminal shows while it waits. Frequent events are thinned by time, so that a long run stays readable.
 import { formatBytes, formatCount, formatPercent, formatPerplexity } from '../core/format.ts';
 import type { EngineEvent } from '../protocol/events.ts';
+import { createRunProgressLines } from './runProgressLines.ts';
 
 /** Least time between two lines of the same kind of event, in milliseconds. */
 const INTERVAL = 2000;
@@ -33,11 +34,12 @@ const THINNED: ReadonlySet<EngineEvent['type']> = new Set(['pack.progress', 'dat
 /** Returns a function from event to the line to print, or undefined when this event is not shown. `now` is in milliseconds. */
 export function createProgressLines(now: () => number): (event: EngineEvent) => string | undefined {
   const lastShown = new Map<EngineEvent['type'], number>();
+  const runLine = createRunProgressLines(now);
   return (event) => {
     if (THINNED.has(event.type)) {
       if (now() - (lastShown.get(event.type) ?? -Infinity) < INTERVAL) return undefined;
       lastShown.set(event.type, now());
     }
-    return lineOf(event);
+    return lineOf(event) ?? runLine(event);
   };
 }

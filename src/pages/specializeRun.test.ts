@@ -1,8 +1,9 @@
 // The sequence of commands against an engine played by hand: what is sent, what the report is made of, and that a failure ends it.
 import { expect, it } from 'vitest';
-import type { EngineCommand } from '../protocol/commands.ts';
-import type { EngineEvent, EventOf, LossFigure } from '../protocol/events.ts';
-import { runConfigFor, specialize, type SpecializeRequest } from './specializeRun.ts';
+import type { EventOf, LossFigure } from '../protocol/events.ts';
+import { DATA, PACK, playedEngine, PREPARED, type Answers } from './playedEngine.fixture.ts';
+import { runConfigFor } from './preparation.ts';
+import { specialize, type SpecializeRequest } from './specializeRun.ts';
 import { trainingCurve } from './trainingCurve.ts';
 
 const REQUEST: SpecializeRequest = {
@@ -16,7 +17,6 @@ const REQUEST: SpecializeRequest = {
 };
 
 const figure = (perplexity: number): LossFigure => ({ loss: Math.log(perplexity), perplexity, bitsPerByte: 1, tokens: 100 });
-const split = (tokens: number) => ({ documents: 1, tokens, bytes: 4 * tokens });
 const stepped = (step: number, loss: number): EventOf<'train.stepped'> => ({
   type: 'train.stepped', runId: 'cli', step, tokens: 512 * step, seconds: step, loss, gradientNorm: 1, learningRate: 1e-3, tokensPerSecond: 500 + step, gpuBytes: 1,
 });
@@ -24,20 +24,20 @@ const evaluated = (step: number, perplexity: number): EventOf<'train.evaluated'>
   type: 'train.evaluated', runId: 'cli', step, tokens: 512 * step, seconds: step, validation: figure(perplexity), best: true,
 });
 const tested = (model: 'slm' | 'projected' | 'fineTuned', perplexity: number) => ({ ...figure(perplexity), model, interval: [1, 200] as const, weightsHash: model, documents: 3 });
-const PACK = { model: { maxPositionEmbeddings: 64 } } as EventOf<'pack.loaded'>['pack'];
-const DATA = { documents: 9, splits: { train: split(800), validation: split(100), test: split(120) } } as unknown as EventOf<'data.loaded'>['data'];
 
-const ANSWERS: Partial<Record<EngineCommand['type'], readonly EngineEvent[]>> = {
-  'engine.open': [{ type: 'device.ready', adapter: { name: 'test adapter' } as EventOf<'device.ready'>['adapter'] }],
-  'pack.load': [{ type: 'pack.loaded', pack: PACK }],
-  'data.load': [{ type: 'data.loaded', data: DATA, preview: {} as EventOf<'data.loaded'>['preview'] }],
+const STARTED: EventOf<'train.started'> = {
+  type: 'train.started', runId: 'cli', config: {} as EventOf<'train.started'>['config'], gpuBytes: 1, tokensPerStep: 512, slm: figure(90), projected: figure(100),
+};
+
+const ANSWERS: Answers = {
+  ...PREPARED,
   'expert.analyze': [{ type: 'expert.analyzed', histogram: [0.25, 0.75], windows: 4 }],
   'expert.project': [
     { type: 'expert.chosen', strategy: 'mostFrequent', cluster: 1, overridden: false, explanation: 'Because.', vector: [1] },
     { type: 'model.projected', weightsHash: 'p', slm: figure(90), projected: figure(100), projectionSeconds: 1, bytesRead: 1 },
   ],
   'train.start': [
-    { type: 'train.started', runId: 'cli', config: {} as EventOf<'train.started'>['config'], gpuBytes: 1, tokensPerStep: 512, slm: figure(90), projected: figure(100) },
+    STARTED,
     stepped(1, Math.log(80)), stepped(2, Math.log(20)), evaluated(2, 50),
     { type: 'train.finished', runId: 'cli', reason: 'steps', step: 2, bestStep: 2, seconds: 2 },
     { type: 'test.evaluated', runId: 'cli', figures: [tested('slm', 91), tested('projected', 101), tested('fineTuned', 51)] },
@@ -45,28 +45,8 @@ const ANSWERS: Partial<Record<EngineCommand['type'], readonly EngineEvent[]>> = 
   'model.export': [{ type: 'model.exported', runId: 'cli', file: new Blob(['zip']), fileName: 'model.zip' }],
 };
 
-/** An engine that answers every command at the next turn with the listed events. */
-function playedEngine(answers = ANSWERS) {
-  const sent: EngineCommand[] = [];
-  const listeners = new Set<(event: EngineEvent) => void>();
-  return {
-    sent,
-    listeners,
-    send(command: EngineCommand) {
-      sent.push(command);
-      queueMicrotask(() => {
-        for (const event of answers[command.type] ?? []) for (const listener of [...listeners]) listener(event);
-      });
-    },
-    subscribe(listener: (event: EngineEvent) => void) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-  };
-}
-
 it('sends the commands in order and reports the test figures', async () => {
-  const engine = playedEngine();
+  const engine = playedEngine(ANSWERS);
   const { report, exported } = await specialize(engine, REQUEST);
   expect(engine.sent.map(({ type }) => type)).toEqual(['engine.open', 'pack.load', 'data.load', 'expert.analyze', 'expert.project', 'train.start', 'model.export']);
   const { curve, seconds, ...rest } = report;
@@ -89,11 +69,10 @@ it('trains with what was asked for and windows that fit the context', () => {
 });
 
 it('draws the curve from the projected model on', () => {
-  const started = ANSWERS['train.start']![0] as EventOf<'train.started'>;
-  const curve = trainingCurve(started, [stepped(1, Math.log(80)), stepped(2, Math.log(20)), stepped(3, Math.log(30))], [evaluated(2, 50), evaluated(3, 40)]);
+  const curve = trainingCurve(STARTED, [stepped(1, Math.log(80)), stepped(2, Math.log(20)), stepped(3, Math.log(30))], [evaluated(2, 50), evaluated(3, 40)]);
   expect(curve.map(({ step, validation }) => [step, validation])).toEqual([[0, 100], [2, 50], [3, 40]]);
   [80, 40, 30].forEach((train, index) => expect(curve[index].train).toBeCloseTo(train, 9));
-  expect(trainingCurve(started, [], [])).toEqual([]);
+  expect(trainingCurve(STARTED, [], [])).toEqual([]);
 });
 
 it('refuses a software adapter where hardware was asked for', async () => {

@@ -1,6 +1,7 @@
 // What an engine tells the window: past tense or state. Every event of a run carries its runId. Everything is structured-cloneable.
 // Losses are mean negative log-likelihoods in nats per token; perplexity is exp(loss); bits per byte counts the UTF-8 bytes of the text.
 import type { SplitName } from '../config/dataConfig.ts';
+import type { OptionalParts } from '../config/method.ts';
 import type { ModelConfig, ProjectedNetworkConfig } from '../config/modelConfig.ts';
 import type { ExpertStrategy, RunConfig } from '../config/runConfig.ts';
 import type { RunCost, RunRecord } from '../config/runRecord.ts';
@@ -41,7 +42,7 @@ export interface PackSummary {
   readonly clusters: readonly ClusterSummary[];
   readonly provenance: string;
   /** Optional parts that the pack lists; fetched when a method asks for them. */
-  readonly optional: { readonly mixtureExperts: number; readonly largeModel: boolean; readonly reservoir: boolean };
+  readonly optional: OptionalParts;
   /** Absent when the cache works; a sentence when it does not (quota, private window). */
   readonly cacheWarning?: string;
 }

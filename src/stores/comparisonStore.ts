@@ -1,10 +1,10 @@
 // The runs kept in this browser, those that go on now, and the next race's settings.
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { EngineClient } from '../client/engineClient.ts';
-import { DEFAULT_CHOICES, METHOD_NAMES, packPartsOf, type MethodChoice, type MethodName } from '../config/method.ts';
+import { DEFAULT_CHOICES, METHOD_NAMES, type MethodChoice, type MethodName } from '../config/method.ts';
 import type { RunBudget } from '../config/runBudget.ts';
 import type { RunRecord } from '../config/runRecord.ts';
-import type { EventOf, PackSummary } from '../protocol/events.ts';
+import type { EventOf } from '../protocol/events.ts';
 import { commandFailure } from './engineFailure.ts';
 import type { RunsStore } from './runsStore.ts';
 
@@ -49,14 +49,6 @@ export type ComparisonStore = StoreApi<ComparisonState>;
 const DEFAULT_BUDGET: RunBudget = { unit: 'tokens', amount: 50_000 };
 
 export const isActiveRun = ({ state }: RunRecord): boolean => state === 'running' || state === 'paused';
-
-/** What of a pack a method lacks, as a few words; undefined when it can run. */
-export function lackingPart(choice: MethodChoice, { optional }: Pick<PackSummary, 'optional'>): string | undefined {
-  const parts = packPartsOf(choice);
-  if (parts.includes('mix') && optional.mixtureExperts === 0) return 'mixture experts';
-  if (parts.includes('llm') && !optional.largeModel) return 'a large model';
-  return parts.includes('reservoir') && !optional.reservoir ? 'a reservoir of generic text' : undefined;
-}
 
 /** @param settings whose settings a race takes over: those of the training panel */
 export function createComparisonStore(client: EngineClient, settings: RunsStore): ComparisonStore {

@@ -1,21 +1,18 @@
 // The paper's table for the user's text, and what to take from it.
 import { methodTable, type MethodRow } from '../../comparison/methodTable.ts';
-import type { RunRecord, RunTestFigure } from '../../config/runRecord.ts';
-import { formatCount, formatPerplexity, formatSeconds } from '../../core/format.ts';
+import type { RunRecord } from '../../config/runRecord.ts';
+import { formatChange, formatCount, formatPerplexityInterval, formatSeconds, formatTeraflops } from '../../core/format.ts';
 import styles from './Compare.module.css';
-
-const interval = ({ perplexity, interval: [low, high] }: RunTestFigure): string => `${formatPerplexity(perplexity)} (${formatPerplexity(low)} to ${formatPerplexity(high)})`;
-const change = (ratio: number): string => `${ratio < 1 ? '−' : '+'}${(Math.abs(ratio - 1) * 100).toFixed(1)}%`;
 
 function Row({ row }: { row: MethodRow }) {
   return (
     <tr data-testid={`method-row-${row.method}`}>
       <th scope="row">{row.name}</th>
-      <td data-label="Before">{row.before ? interval(row.before) : '–'}</td>
-      <td data-label="After" className={styles.after}>{interval(row.after)}</td>
-      <td data-label="Against SLM">{row.ratio !== undefined && row.ratioInterval ? `${change(row.ratio)} (${change(row.ratioInterval[0])} to ${change(row.ratioInterval[1])})` : '–'}</td>
+      <td data-label="Before">{row.before ? formatPerplexityInterval(row.before) : '–'}</td>
+      <td data-label="After" className={styles.after}>{formatPerplexityInterval(row.after)}</td>
+      <td data-label="Against SLM">{row.ratio !== undefined && row.ratioInterval ? `${formatChange(row.ratio)} (${formatChange(row.ratioInterval[0])} to ${formatChange(row.ratioInterval[1])})` : '–'}</td>
       <td data-label="Tokens">{formatCount(row.tokens)}</td>
-      <td data-label="TFLOP">{(row.flops / 1e12).toPrecision(3)}</td>
+      <td data-label="TFLOP">{formatTeraflops(row.flops)}</td>
       <td data-label="Time">{formatSeconds(row.seconds)}</td>
     </tr>
   );

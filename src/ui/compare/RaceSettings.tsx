@@ -1,8 +1,7 @@
 // Which methods race, with what budget. What the pack lacks for a method is said beside it.
 import { useStore } from 'zustand';
-import { METHOD_NAMES, METHODS } from '../../config/method.ts';
+import { lackingPart, METHOD_NAMES, METHODS } from '../../config/method.ts';
 import { BUDGET_UNITS, invalidBudget, type BudgetUnit } from '../../config/runBudget.ts';
-import { lackingPart } from '../../stores/comparisonStore.ts';
 import { Button } from '../components/Button.tsx';
 import { NumberField } from '../components/Field.tsx';
 import { Segmented } from '../components/Segmented.tsx';
@@ -21,12 +20,12 @@ export function RaceSettings({ busy }: { busy: boolean }) {
   const hasText = useStore(dataset, (state) => state.summary !== undefined);
   const hasGpu = useStore(device, (state) => state.status === 'ready');
   const waitsFor = !hasGpu ? 'Racing computes on the GPU through WebGPU, which is not there now.' : !pack || !hasText ? 'Load a pack and your text first: steps 1 and 2.' : undefined;
-  const runnable = METHOD_NAMES.filter((method) => chosen.has(method) && !(pack && lackingPart(choices[method], pack)));
+  const runnable = METHOD_NAMES.filter((method) => chosen.has(method) && !(pack && lackingPart(choices[method], pack.optional)));
   return (
     <div className={styles.settings}>
       <ul className={styles.methods}>
         {METHOD_NAMES.map((method) => {
-          const lacking = pack && lackingPart(choices[method], pack);
+          const lacking = pack && lackingPart(choices[method], pack.optional);
           return (
             <li key={method} className={styles.method}>
               <label>
