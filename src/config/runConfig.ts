@@ -42,6 +42,9 @@ export interface RunConfig {
   readonly patience: number;
 }
 
+/** What of a run may change to take less GPU memory while each step stays the same step. */
+export type MemorySettings = Pick<RunConfig, 'batchSize' | 'gradientAccumulation' | 'recomputeActivations'>;
+
 export const DEFAULT_RUN_CONFIG: RunConfig = {
   steps: 200,
   batchSize: 4,

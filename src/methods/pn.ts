@@ -31,12 +31,12 @@ async function chooseVector(context: MethodContext, { strategy, cluster, fittedS
   const started = performance.now();
   // With a cluster of the user's own the strategy is not asked.
   const asked = strategy === 'bestFineTuned' ? 'mostFrequent' : strategy;
-  return withProjector(gpu, pack, table, settings, { train: asked === 'fitted' && cluster === undefined }, async ({ model, projector }) => {
+  return withProjector(gpu, pack, table, settings, { train: asked === 'fitted' && cluster === undefined, recompute: settings.recomputeActivations }, async ({ model, projector }) => {
     const evidence = domainEvidence(pack, context.domainWindows(), histogram, model);
-    const expert = await chooseExpert({ strategy: asked, cluster, fittedSteps }, evidence, projector, model, { signal, onProgress: context.progress });
+    const expert = await chooseExpert({ strategy: asked, cluster, fittedSteps, microBatches: settings.gradientAccumulation }, evidence, projector, model, { signal, onProgress: context.progress });
     const { losses, fittedCurve } = expert;
     const evaluations = losses?.length ?? (fittedCurve ? 2 : 0);
-    const fittedTokens = (fittedCurve?.length ?? 0) * model.rows;
+    const fittedTokens = (fittedCurve?.length ?? 0) * model.rows * settings.gradientAccumulation;
     const { seqLen } = settings;
     context.spend({
       tokens: fittedTokens,
