@@ -21,6 +21,7 @@ import type { RunRecorder } from './runRecorder.ts';
 const INTERVAL_SEED = 1;
 
 export interface MethodRunSurroundings {
+  /** With a ledger of the run's own, so that its peak can be told from the others'. */
   readonly gpu: Gpu;
   readonly share: GpuShare;
   readonly control: RunControl;
@@ -135,7 +136,7 @@ export class MethodRun {
     const started = performance.now();
     const { loss, gradientNorm, learningRate } = await phase.step();
     const seconds = (performance.now() - started) / 1000;
-    this.recorder.stepped(phase.tokensPerStep, loss, seconds, this.around.gpu.buffers.bytes);
+    this.recorder.stepped(phase.tokensPerStep, loss, seconds, this.around.gpu.buffers.peakBytes);
     this.around.onStep({ step: this.recorder.stepsTaken, loss, gradientNorm, learningRate, tokensPerSecond: phase.tokensPerStep / seconds });
   }
 

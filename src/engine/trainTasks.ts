@@ -2,18 +2,21 @@
 import { invalidRunField } from '../config/runConfig.ts';
 import { UserError, messageOf } from '../core/invariant.ts';
 import { checkTrainable, TrainingWindows } from '../data/windows.ts';
+import { OutOfGpuMemoryError } from '../gpu/buffers.ts';
 import { hostTensors } from '../model/parameters.ts';
-import { SmallModel } from '../model/smallModel.ts';
+import type { SmallModel } from '../model/smallModel.ts';
 import { tuneKernels } from '../model/tuneKernels.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
 import type { EngineCommand } from '../protocol/commands.ts';
 import type { FinishReason, LossFigure } from '../protocol/events.ts';
 import { EarlyStopping } from '../training/earlyStopping.ts';
-import { NotFiniteError, Stepper } from '../training/stepper.ts';
+import { NotFiniteError, type Stepper } from '../training/stepper.ts';
+import { createTrainee, type Trainee } from '../training/trainee.ts';
 import { learningRateAt } from '../training/schedule.ts';
 import { cachedFigure, evaluateSplit, plainWeights } from './evaluationTasks.ts';
 import type { EngineState, Run } from './engineState.ts';
 import { lossFigure } from './figures.ts';
+import { refusalAfter, requireMemory, type MemoryNeeds } from './memoryCheck.ts';
 import { RunControl } from './runControl.ts';
 import { evaluateTest } from './testTasks.ts';
 
@@ -28,6 +31,9 @@ export async function startTraining(state: EngineState, { runId, config, paused 
   if (invalid) throw new UserError(invalid);
   if (config.seqLen > pack.model.maxPositionEmbeddings) throw new UserError(`The window length ${config.seqLen} is over the model's context of ${pack.model.maxPositionEmbeddings} tokens.`);
   checkTrainable(data.corpus, data.split, config.seqLen);
+  state.forgetSpeakers();
+  const memory: MemoryNeeds = { gpu, shapes: pack, runs: [{ settings: config }] };
+  await requireMemory(memory);
 
   const control = new RunControl(paused);
   const run: Run = {
@@ -40,15 +46,17 @@ export async function startTraining(state: EngineState, { runId, config, paused 
     best: { step: 0, weights: projection.weights },
   };
   state.run = run;
-  state.forgetSpeakers();
   const part = { split: 'validation', maxTokens: config.evaluationTokens } as const;
-  let model: SmallModel | undefined;
-  let stepper: Stepper | undefined;
+  let trainee: Trainee | undefined;
+  const release = (): void => {
+    trainee?.stepper.destroy();
+    trainee?.model.destroy();
+  };
   try {
     const shape = { batchSize: config.batchSize, seqLen: config.seqLen };
     await tuneKernels(gpu, pack.model, shape, { train: true });
-    model = await SmallModel.create(gpu, pack.model, shape, { train: true });
-    stepper = await Stepper.create(gpu, model, config, config.gradientAccumulation);
+    trainee = await createTrainee(gpu, pack.model, config);
+    const { model, stepper } = trainee;
     const plain = await plainWeights(state);
     const slm = await cachedFigure(state, data, model, part, weightsHash(hostTensors(table, plain)), async () => plain);
     const projected = await cachedFigure(state, data, model, part, projection.weightsHash, async () => projection.weights);
@@ -58,16 +66,18 @@ export async function startTraining(state: EngineState, { runId, config, paused 
     await trainLoop(state, run, model, stepper, projected);
   } catch (error) {
     control.ended = true;
+    release();
     if (!(error instanceof UserError)) console.error(error);
+    const isLost = state.gpu !== gpu;
+    const refusal = error instanceof OutOfGpuMemoryError && !isLost ? await refusalAfter(error, memory) : undefined;
     const keptStep = run.best.step > 0 ? run.best.step : undefined;
     const kept = keptStep ? ` The best weights, of step ${keptStep}, are kept.` : '';
     const advice = error instanceof NotFiniteError ? ' A smaller learning rate usually helps.' : '';
     state.emit({ type: 'train.state', runId, state: 'failed' });
-    state.emit({ type: 'train.failed', runId, message: `${state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.'}${kept}${advice}`, keptStep });
+    state.emit({ type: 'train.failed', runId, message: `${isLost ? 'The graphics device was lost while training.' : messageOf(refusal ?? error)}${kept}${advice}`, keptStep, offer: refusal?.offer });
     return;
   } finally {
-    stepper?.destroy();
-    model?.destroy();
+    release();
   }
   try {
     await evaluateTest(state, run);

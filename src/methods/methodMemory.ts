@@ -4,7 +4,7 @@ import type { MethodChoice } from '../config/method.ts';
 import type { ModelConfig } from '../config/modelConfig.ts';
 import type { RunConfig } from '../config/runConfig.ts';
 import { invariant } from '../core/invariant.ts';
-import { BufferScope } from '../gpu/buffers.ts';
+import { BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Readback } from '../gpu/readback.ts';
 import { planProjector, planResident, projectedMatrices } from '../model/projectorPlan.ts';
@@ -64,7 +64,8 @@ function trained(model: ModelConfig, settings: RunConfig, teacher?: TeacherShape
   return async (gpu) => {
     planTuning(gpu, model, settings, { train: true });
     const trainee = await createTrainee(gpu, model, settings, teacher);
-    planReadingBack(gpu, trainee.model);
+    // Of the best weights or, for a checkpoint, of a moment.
+    planReadingBack(gpu, trainee.model.weights);
   };
 }
 
@@ -83,13 +84,14 @@ function projecting({ model: config, projectedNetwork: { h }, pn }: PackShapes, 
     planTuning(gpu, config, settings, options);
     const model = await SmallModel.create(gpu, config, settings, options);
     const matrices = projectedMatrices(config, pn.tensors);
-    const { slicesPerRun } = planProjector(gpu, matrices, h, new BufferScope(gpu.buffers, 'project'));
+    const { slicesPerRun, gradient } = planProjector(gpu, matrices, h, new BufferScope(gpu.buffers, 'project'));
     if (resident) planResident(matrices, h, slicesPerRun, new BufferScope(gpu.buffers, 'project.resident'), RESIDENT_SLICE_BYTES);
-    planReadingBack(gpu, model);
+    // With resident slices a vector is looked for, else the projection's weights are wanted.
+    planReadingBack(gpu, resident ? gradient : model.weights);
   };
 }
 
-/** The staging of a copy of the weights, or of a moment, to the CPU; one at a time. */
-function planReadingBack(gpu: Gpu, { weights }: SmallModel): void {
-  new Readback(gpu, 'readback', weights.size).destroy();
+/** The staging of a copy to the CPU; there is one at a time. */
+function planReadingBack(gpu: Gpu, { size }: BufferView): void {
+  new Readback(gpu, 'readback', size).destroy();
 }
