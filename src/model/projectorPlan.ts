@@ -1,6 +1,7 @@
 // What a projector takes on the GPU, and in which runs its slices get there: from shapes and dtypes alone, so that it can be planned without reading the file.
 import { MLP_PROJECTIONS, layerWeight, mlpShape, type ModelConfig } from '../config/modelConfig.ts';
-import { BufferScope, type BufferView } from '../gpu/buffers.ts';
+import type { BufferScope} from '../gpu/buffers.ts';
+import { type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { projectionPartials, sliceBytes, type SliceDtype } from '../kernels/projection.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
