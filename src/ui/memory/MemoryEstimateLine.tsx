@@ -9,5 +9,5 @@ export function MemoryEstimateLine({ of }: { of: 'run' | 'race' }) {
   const estimate = useStore(memory, (state) => state[of]);
   const config = useStore(runs, (state) => state.config);
   if (!estimate) return null;
-  return <p className={styles.estimate} data-testid={`memory-${of}`}>{estimateSentence(estimate, config)}</p>;
+  return <p className={styles.estimate} data-testid={`memory-${of}`}>{estimateSentence(of, estimate, config)}</p>;
 }

@@ -13,7 +13,8 @@ it('says what a button will change', () => {
 
 it('says what settings take, and by which means', () => {
   const bytes = 182 * 2 ** 20;
-  expect(estimateSentence({ bytes }, DEFAULT_RUN_CONFIG)).toBe('About 182 MB of GPU memory.');
-  expect(estimateSentence({ bytes }, { batchSize: 2, gradientAccumulation: 4, recomputeActivations: true })).toBe('About 182 MB of GPU memory, with batches of 2, 4 per step and activations recomputed.');
-  expect(estimateSentence({ problem: 'Too large.' }, DEFAULT_RUN_CONFIG)).toBe('Too large.');
+  expect(estimateSentence('run', { bytes }, DEFAULT_RUN_CONFIG)).toBe('About 182 MB of GPU memory.');
+  expect(estimateSentence('run', { bytes }, { batchSize: 2, gradientAccumulation: 4, recomputeActivations: true })).toBe('About 182 MB of GPU memory, with batches of 2, 4 per step and activations recomputed.');
+  expect(estimateSentence('race', { bytes }, DEFAULT_RUN_CONFIG)).toBe('About 182 MB of GPU memory for the chosen methods together.');
+  expect(estimateSentence('run', { problem: 'Too large.' }, DEFAULT_RUN_CONFIG)).toBe('Too large.');
 });

@@ -11,11 +11,11 @@ export function offerLabel({ instead, settings }: MemoryOffer): string {
 }
 
 /** One sentence; settings are named where they are not the plain ones. */
-export function estimateSentence({ bytes, problem }: MemoryEstimate, { batchSize, gradientAccumulation, recomputeActivations }: MemorySettings): string {
+export function estimateSentence(of: 'run' | 'race', { bytes, problem }: MemoryEstimate, { batchSize, gradientAccumulation, recomputeActivations }: MemorySettings): string {
   if (bytes === undefined) return problem ?? '';
   const ways = [
     ...(gradientAccumulation > 1 ? [`batches of ${batchSize}, ${gradientAccumulation} per step`] : []),
     ...(recomputeActivations ? ['activations recomputed'] : []),
   ];
-  return `About ${formatBytes(bytes)} of GPU memory${ways.length > 0 ? `, with ${ways.join(' and ')}` : ''}.`;
+  return `About ${formatBytes(bytes)} of GPU memory${of === 'race' ? ' for the chosen methods together' : ''}${ways.length > 0 ? `, with ${ways.join(' and ')}` : ''}.`;
 }
