@@ -8,8 +8,14 @@ test('a run can be paused, stepped, resumed and stopped', async ({ studio, page 
   await studio.useSample();
   await studio.project('mostFrequent');
   await studio.setRun(SMALL_RUN);
+  await expect(studio.part('memory-run')).toHaveText(/^About [\d.]+ MB of GPU memory\.$/);
   await studio.startTraining();
   await studio.engine.waitFor('train.stepped', { count: 3 });
+  // What was estimated before is what it takes, and a little more for weights on their way back.
+  const { bytes = 0 } = (await studio.engine.of('memory.estimated')).filter(({ of }) => of === 'run').at(-1) ?? {};
+  const { gpuBytes } = await studio.engine.last('train.stepped');
+  expect(bytes).toBeGreaterThan(gpuBytes);
+  expect(bytes).toBeLessThan(1.5 * gpuBytes);
 
   await studio.part('train-pause').click();
   await expect(studio.part('train-step')).toBeEnabled();

@@ -6,6 +6,9 @@ import { RUN_RANGES, type RunConfig } from './runConfig.ts';
 import type { RunCost } from './runRecord.ts';
 import { evaluationFlopsPerToken, trainingFlopsPerToken } from './trainingFlops.ts';
 
+/** Of the budget, what a method with two trainings may use for the first. */
+export const FIRST_TRAINING_SHARE = 0.5;
+
 export type BudgetUnit = 'tokens' | 'minutes' | 'flops';
 export const BUDGET_UNITS: readonly BudgetUnit[] = ['tokens', 'minutes', 'flops'];
 
@@ -45,11 +48,11 @@ export function plannedForBudget(choice: MethodChoice, settings: RunConfig, budg
   const smallFlops = trainingFlopsPerToken(small, seqLen);
   switch (choice.method) {
     case 'SLM-is':
-      return { method: { ...choice, pretrainingSteps: stepsFor(0.5, smallFlops) }, settings: planned(stepsFor(0.5, smallFlops)) };
+      return { method: { ...choice, pretrainingSteps: stepsFor(FIRST_TRAINING_SHARE, smallFlops) }, settings: planned(stepsFor(1 - FIRST_TRAINING_SHARE, smallFlops)) };
     case 'SLM-d': {
       const largeFlops = trainingFlopsPerToken(large ?? small, seqLen);
       const student = smallFlops + evaluationFlopsPerToken(large ?? small, seqLen);
-      return { method: { ...choice, teacherSteps: stepsFor(0.5, largeFlops) }, settings: planned(stepsFor(0.5, student)) };
+      return { method: { ...choice, teacherSteps: stepsFor(FIRST_TRAINING_SHARE, largeFlops) }, settings: planned(stepsFor(1 - FIRST_TRAINING_SHARE, student)) };
     }
     case 'LLM':
       return { method: choice, settings: planned(stepsFor(1, trainingFlopsPerToken(large ?? small, seqLen))) };

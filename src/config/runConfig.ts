@@ -42,6 +42,15 @@ export interface RunConfig {
   readonly patience: number;
 }
 
+/** What of a run may change to take less GPU memory while each step stays the same step. */
+export type MemorySettings = Pick<RunConfig, 'batchSize' | 'gradientAccumulation' | 'recomputeActivations'>;
+
+/** What of `from` is changed to `to`, e.g. "batches of 2, 4 per step" or "recomputed activations". */
+export function memoryChange(from: MemorySettings, to: MemorySettings): string {
+  const batches = to.batchSize === from.batchSize ? [] : [`batches of ${to.batchSize}, ${to.gradientAccumulation} per step`];
+  return [...batches, ...(to.recomputeActivations && !from.recomputeActivations ? ['recomputed activations'] : [])].join(', and ');
+}
+
 export const DEFAULT_RUN_CONFIG: RunConfig = {
   steps: 200,
   batchSize: 4,

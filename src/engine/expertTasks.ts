@@ -61,7 +61,8 @@ export async function projectExpert(state: EngineState, choice: ExpertChoice, si
       signal,
       onProgress: (stage, done, total) => state.emit({ type: 'expert.progress', stage, done, total }),
     });
-    const cost = { ...choiceCost(pack, expert, model, evidence.compared.numTokens), seconds: (performance.now() - started) / 1000 };
+    const sizes = { seqLen: shape.seqLen, comparedTokens: evidence.compared.numTokens, tokensPerFittingStep: model.rows };
+    const cost = { ...choiceCost(pack, expert, sizes), seconds: (performance.now() - started) / 1000 };
     // Timed apart from the choice: one projection of the chosen vector, streamed from the file, as anyone would do who knows it already.
     const timed = await timeProjection(projector, expert.vector, model);
     const weights = await model.readWeights();

@@ -4,6 +4,7 @@ import { clusterHistogram } from '../clusters/assign.ts';
 import { createDocumentEncoder } from '../clusters/documentEncoder.ts';
 import { documentWindows } from '../data/documentWindows.ts';
 import { Pace } from '../data/pace.ts';
+import type { Gpu } from '../gpu/device.ts';
 import type { MethodContext } from '../methods/method.ts';
 import type { EngineState } from './engineState.ts';
 import { plainWeights } from './evaluationTasks.ts';
@@ -12,6 +13,7 @@ import type { RunRecorder } from './runRecorder.ts';
 import type { RunText, RunWindows } from './runText.ts';
 
 export interface RunFacts {
+  readonly gpu: Gpu;
   readonly recorder: RunRecorder;
   readonly settings: RunConfig;
   readonly text: RunText;
@@ -19,12 +21,12 @@ export interface RunFacts {
   readonly signal: AbortSignal;
 }
 
-export function methodContext(state: EngineState, { recorder, settings, text, windows, signal }: RunFacts): MethodContext {
+export function methodContext(state: EngineState, { gpu, recorder, settings, text, windows, signal }: RunFacts): MethodContext {
   const { pack, table } = state.requirePack();
   const { runId, notes } = recorder.record;
   const progress = (stage: string, done: number, total: number): void => state.emit({ type: 'run.progress', runId, stage, done, total });
   return {
-    gpu: state.requireGpu(), pack, table, settings, signal, progress,
+    gpu, pack, table, settings, signal, progress,
     recalled: notes,
     plainWeights: () => plainWeights(state),
     domainWindows: () => windows.training(),

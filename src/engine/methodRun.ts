@@ -23,6 +23,7 @@ import type { RunRecorder } from './runRecorder.ts';
 export const phaseKey = (index: number, name: PhaseName): string => `${index}.${name}`;
 
 export interface MethodRunSurroundings {
+  /** With a ledger of the run's own, so that its peak can be told from the others'. */
   readonly gpu: Gpu;
   readonly share: GpuShare;
   readonly control: RunControl;
@@ -33,8 +34,8 @@ export interface MethodRunSurroundings {
   readonly keep: (parts: RunParts) => Promise<void>;
   /** How much of what it may use the run has used, from 0: who has used least goes next. */
   readonly usedShare: () => number;
-  /** Whether its budget is used up. */
-  readonly isSpent: () => boolean;
+  /** Whether this share of its budget is used up. */
+  readonly isSpent: (share: number) => boolean;
   readonly onStep: (step: RunStep) => void;
   /** The record changed: a validation, a new phase, test figures. */
   readonly onChange: () => void;
@@ -82,7 +83,7 @@ export class MethodRun {
     const key = phaseKey(this.phaseIndex++, request.name);
     const stored = this.takenUp?.otherWeights?.[key];
     if (stored) {
-      const outcome = { weights: stored, validationLoss: NaN };
+      const outcome = { weights: stored, validationLoss: NaN, steps: this.recorder.record.phases[this.phaseIndex - 1].steps };
       this.outcomes.set(key, outcome);
       return outcome;
     }
@@ -93,7 +94,7 @@ export class MethodRun {
 
   private async train(request: PhaseRequest, key: string, signal: AbortSignal): Promise<PhaseOutcome> {
     const { gpu, share, control, validation, usedShare, onChange } = this.around;
-    const { model, settings, weights, windows, judged, name, teacher } = request;
+    const { model, settings, weights, windows, judged, name, teacher, upTo = 1 } = request;
     const checkpoint = this.takenUp?.phase === key ? this.takenUp : undefined;
     this.takenUp = checkpoint ? undefined : this.takenUp;
     await tuneKernels(gpu, model, settings, { train: true });
@@ -111,7 +112,7 @@ export class MethodRun {
           bestLoss = Math.min(bestLoss, result.loss);
           onChange();
         }
-        if (phase.isOver || this.around.isSpent() || !(await control.mayStep())) break;
+        if (phase.isOver || this.around.isSpent(upTo) || !(await control.mayStep())) break;
         await share.turn(usedShare, () => this.step(phase));
         if (this.checkpoints.isDue) await this.checkpoints.take(() => this.checkpoint(phase, key));
       }
@@ -121,7 +122,7 @@ export class MethodRun {
         bestLoss = Math.min(bestLoss, result.loss);
       }
       if (!judged) await phase.keepLast();
-      return { weights: phase.bestWeights, validationLoss: judged ? bestLoss : validationLoss };
+      return { weights: phase.bestWeights, validationLoss: judged ? bestLoss : validationLoss, steps: phase.stepsTaken };
     } catch (error) {
       // What was learnt so far stays with the run, whatever stopped it.
       if (judged && phase.bestStep > 0 && name === 'fineTuning') await this.around.keep({ bestWeights: this.namedWeights(request, phase.bestWeights) });
@@ -135,7 +136,7 @@ export class MethodRun {
     const started = performance.now();
     const { loss, gradientNorm, learningRate } = await phase.step();
     const seconds = (performance.now() - started) / 1000;
-    this.recorder.stepped(phase.tokensPerStep, loss, seconds, this.around.gpu.buffers.bytes);
+    this.recorder.stepped(phase.tokensPerStep, loss, seconds, this.around.gpu.buffers.peakBytes);
     this.around.onStep({ step: this.recorder.stepsTaken, loss, gradientNorm, learningRate, tokensPerSecond: phase.tokensPerStep / seconds });
   }
 

@@ -124,6 +124,17 @@ describe('a race of all methods', () => {
     session.handle({ type: 'run.delete', runId: 'again' });
   });
 
+  it.each(['SLM-is', 'SLM-d'] as const)('leaves %s time for fine-tuning when the budget is minutes', async (method) => {
+    const runId = `timed.${method}`;
+    session.handle({ type: 'runs.start', runs: [{ runId, name: method, method: choiceOf(method) }], config: CONFIG, budget: { unit: 'minutes', amount: 0.03 } });
+    const run = await ended(runId);
+    expect(run.state).toBe('finished');
+    expect(run.phases).toHaveLength(2);
+    for (const { steps } of run.phases) expect(steps).toBeGreaterThan(0);
+    if (method === 'SLM-is') expect(run.notes.repeats!.reduce((sum, windows, times) => sum + windows * times, 0)).toBe(run.phases[0].steps * CONFIG.batchSize);
+    session.handle({ type: 'run.delete', runId });
+  });
+
   it('stops early when asked, and keeps the best weights so far', async () => {
     session.handle({ type: 'runs.start', runs: [{ runId: 'stopped', name: 'stopped', method: { method: 'SLM' } }], config: { ...CONFIG, steps: 100_000 } });
     await until(() => events.find((event) => event.type === 'run.stepped' && event.runId === 'stopped' && event.step >= 6));

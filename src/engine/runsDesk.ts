@@ -1,17 +1,21 @@
 // The runs of this browser and those that go on now: starts them side by side on one GPU, stores what becomes of them, takes interrupted ones up again.
-import { invalidMethodField, lackingPart, packPartsOf } from '../config/method.ts';
+import { invalidMethodField, lackingPart } from '../config/method.ts';
 import { invalidBudget, plannedForBudget, usedShare, type RunBudget } from '../config/runBudget.ts';
-import { invalidRunField, type RunConfig } from '../config/runConfig.ts';
+import { invalidRunField, type MemorySettings, type RunConfig } from '../config/runConfig.ts';
 import type { RunRecord } from '../config/runRecord.ts';
 import { UserError, messageOf } from '../core/invariant.ts';
+import { OutOfGpuMemoryError } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { phasesOf } from '../methods/phasesOf.ts';
 import type { RunEntry } from '../protocol/commands.ts';
 import { exportRun, importRun } from '../runs/runFile.ts';
 import type { RunParts } from '../runs/runStore.ts';
 import type { RunCheckpoint } from '../runs/runCheckpoint.ts';
+import { withinMemory } from '../training/memory.ts';
 import { NotFiniteError } from '../training/stepper.ts';
 import type { EngineState } from './engineState.ts';
 import { GpuShare } from './gpuShare.ts';
+import { packShapes, peakBytes, refusalAfter, requireMemory, type MemoryNeeds } from './memoryCheck.ts';
 import { methodContext } from './methodContext.ts';
 import { MethodRun } from './methodRun.ts';
 import { newRunRecord } from './newRunRecord.ts';
@@ -24,6 +28,10 @@ interface ActiveRun {
   readonly control: RunControl;
   readonly abort: AbortController;
   readonly kept: KeptRun;
+  /** With the run's own ledger. */
+  readonly gpu: Gpu;
+  /** What it takes at its largest. */
+  readonly peakBytes: number;
 }
 
 export class RunsDesk {
@@ -49,26 +57,33 @@ export class RunsDesk {
       if (lacking) throw new UserError(`${method.method} needs ${lacking}, which this pack does not have.`);
     }
     const text = textOf(state.requireData());
-    const needsLarge = entries.some(({ method }) => packPartsOf(method).includes('llm'));
-    const large = needsLarge && budget ? (await pack.readLargeModel()).model : undefined;
+    const shapes = await packShapes(pack, entries.map(({ method }) => method));
+    await requireMemory({ gpu: state.requireGpu(), shapes, runs: entries.map(({ method }) => ({ method, settings: config })), reserved: this.reservedBytes() });
     const corpus = keptText(text, tokenizer);
     for (const { runId, name, method } of entries) {
-      const planned = budget ? plannedForBudget(method, config, budget, { small: pack.model, large }) : { method, settings: config };
+      const planned = budget ? plannedForBudget(method, config, budget, { small: pack.model, large: shapes.large }) : { method, settings: config };
       await this.begin(newRunRecord(state, text, { runId, name, ...planned, ...(budget ? { budget } : {}) }), text, { corpus });
     }
   }
 
-  async takeUp(runIds: readonly string[]): Promise<void> {
-    if (this.state.isTraining) throw new UserError('Stop the present run before going on with others.');
+  /** @param memory each run goes on with at most so many windows at once, and recomputation where it says so; its steps stay the same steps */
+  async takeUp(runIds: readonly string[], memory?: MemorySettings): Promise<void> {
+    if (this.state.isTraining) throw new UserError('Stop the present run before taking others up again.');
     const store = await this.store();
     const { pack } = this.state.requirePack();
+    const records: RunRecord[] = [];
     for (const runId of runIds) {
       const record = await store.get(runId);
       if (!record) throw new UserError('That run is not stored any more.');
       if (record.state !== 'interrupted' && record.state !== 'failed') throw new UserError(`The run “${record.name}” is ${record.state}; only an interrupted run can be taken up again.`);
       if (record.packHash !== pack.manifest.hash) throw new UserError(`The run “${record.name}” was made with another pack (${record.packName}); load that one first.`);
+      records.push(memory ? { ...record, settings: withinMemory(record.settings, memory) } : record);
+    }
+    const shapes = await packShapes(pack, records.map(({ method }) => method));
+    await requireMemory({ gpu: this.state.requireGpu(), shapes, runs: records, reserved: this.reservedBytes() });
+    for (const record of records) {
       const text = await findText(this.state, store, record.dataFingerprint, record.dataLabel);
-      const checkpoint = await store.checkpoint(runId);
+      const checkpoint = await store.checkpoint(record.runId);
       await this.begin(checkpoint ? { ...record, state: 'running', error: undefined } : fromItsBeginning(record), text, {}, checkpoint);
     }
   }
@@ -124,6 +139,11 @@ export class RunsDesk {
     return runIds.map((runId) => this.active.get(runId)).filter((run) => run !== undefined);
   }
 
+  /** What runs that go on, but for one, may still ask for: each is counted at its largest. */
+  private reservedBytes(except?: ActiveRun): number {
+    return [...this.active.values()].filter((run) => run !== except).reduce((sum, { gpu, peakBytes: peak }) => sum + Math.max(0, peak - gpu.buffers.bytes), 0);
+  }
+
   /** Stores the run and lets it go on by itself; what happens to it is told in events. @throws when it cannot be stored or prepared */
   private async begin(record: RunRecord, text: RunText, parts: RunParts, checkpoint?: RunCheckpoint): Promise<void> {
     const { state } = this;
@@ -131,26 +151,33 @@ export class RunsDesk {
     const recorder = new RunRecorder(record);
     const abort = new AbortController();
     const kept = this.keeper.keep(recorder);
-    const run: ActiveRun = { control: new RunControl(false), abort, kept };
-    const gpu = state.requireGpu();
-    const { settings, budget } = record;
-    const windows = runWindows(text, settings, state.requirePack().tokenizer.endOfText);
+    const { settings, budget, method } = record;
+    const whole = state.requireGpu();
+    const gpu: Gpu = { ...whole, buffers: whole.buffers.part() };
+    const { pack, tokenizer } = state.requirePack();
+    const need: MemoryNeeds = { gpu, shapes: await packShapes(pack, [method]), runs: [{ method, settings }] };
+    const run: ActiveRun = { control: new RunControl(false), abort, kept, gpu, peakBytes: await peakBytes(gpu, need.shapes, need.runs) };
+    const windows = runWindows(text, settings, tokenizer.endOfText);
     await store.put(record, parts);
     this.active.set(record.runId, run);
     state.activeRuns = this.active.size;
     const share = (): number => (budget ? usedShare(budget, recorder.record.cost) : recorder.stepsTaken / settings.steps);
     const methodRun = new MethodRun(recorder, {
       gpu, share: this.share, control: run.control, keep: (learnt) => kept.store(learnt), onChange: () => kept.tell(), usedShare: share,
-      isSpent: () => budget !== undefined && share() >= 1,
+      isSpent: (upTo) => budget !== undefined && share() >= upTo,
       validation: windows.validation, test: windows.test,
       onStep: (step) => state.emit({ type: 'run.stepped', runId: record.runId, ...step, cost: recorder.record.cost, gpuBytes: gpu.buffers.bytes }),
     }, checkpoint);
     kept.tell();
-    const context = methodContext(state, { recorder, settings, text, windows, signal: abort.signal });
-    void methodRun.go(phasesOf(record.method, context), abort.signal).catch(async (error: unknown) => {
+    const context = methodContext(state, { gpu, recorder, settings, text, windows, signal: abort.signal });
+    void methodRun.go(phasesOf(method, context), abort.signal).catch(async (error: unknown) => {
       if (!(error instanceof UserError || error instanceof NotFiniteError)) console.error(error);
-      recorder.end('failed', state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.');
+      gpu.buffers.destroyAll();
+      const isLost = state.gpu !== whole;
+      const refusal = error instanceof OutOfGpuMemoryError && !isLost ? await refusalAfter(error, { ...need, reserved: this.reservedBytes(run) }) : undefined;
+      recorder.end('failed', isLost ? 'The graphics device was lost while training.' : messageOf(refusal ?? error));
       await kept.store();
+      if (refusal) state.emit({ type: 'runs.failed', runId: record.runId, message: refusal.message, refused: { runIds: [record.runId], offer: refusal.offer } });
     }).finally(() => {
       this.active.delete(record.runId);
       state.activeRuns = this.active.size;

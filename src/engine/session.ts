@@ -8,6 +8,7 @@ import { cancelData, loadData, previewDocumentOf, resplitData } from './dataTask
 import { EngineState, type Emit } from './engineState.ts';
 import { analyzeClusters, projectExpert } from './expertTasks.ts';
 import { exportModel } from './exportTasks.ts';
+import { estimateMemory, MemoryRefusal, offerOf } from './memoryCheck.ts';
 import { clearCache, loadPack } from './packTasks.ts';
 import { RunKeeper } from './runKeeper.ts';
 import { RunsDesk } from './runsDesk.ts';
@@ -15,7 +16,7 @@ import { generateSamples } from './sampleTasks.ts';
 import { evaluateTest } from './testTasks.ts';
 import { startTraining } from './trainTasks.ts';
 
-type Failure = (message: string) => EngineEvent;
+type Failure = (message: string, error: unknown) => EngineEvent;
 
 export class Session {
   private readonly state: EngineState;
@@ -54,7 +55,7 @@ export class Session {
         return this.cancelExpert();
       case 'train.start':
         if (state.isBusy) return state.emit({ type: 'train.failed', runId: command.runId, message: 'Stop the present run before starting another.' });
-        return this.task('train', (message) => ({ type: 'train.failed', runId: command.runId, message }), () => startTraining(state, this.keeper, command));
+        return this.task('train', (message, error) => ({ type: 'train.failed', runId: command.runId, message, offer: offerOf(error) }), () => startTraining(state, this.keeper, command));
       case 'train.pause':
       case 'train.step':
       case 'train.resume':
@@ -62,6 +63,8 @@ export class Session {
         return this.task('control', engineFailure, async () => this.controlRun(command.type, command.runId));
       case 'test.evaluate':
         return this.task('test', engineFailure, (signal) => evaluateTest(state, state.requireRun(command.runId), signal));
+      case 'memory.estimate':
+        return this.task(`memory.${command.of}`, (problem) => ({ type: 'memory.estimated', of: command.of, problem }), (signal) => estimateMemory(state, command, signal));
       case 'sample.start':
         return this.task('sample', (message) => ({ type: 'sample.failed', sampleId: command.sampleId, message }), (signal) => generateSamples(state, command.sampleId, command.config, signal));
       case 'sample.stop':
@@ -72,9 +75,9 @@ export class Session {
       case 'runs.list':
         return this.runsTask(() => runs.list());
       case 'runs.start':
-        return this.runsTask(() => runs.start(command.runs, command.config, command.budget));
+        return this.runsTask(() => runs.start(command.runs, command.config, command.budget), command.runs.map(({ runId }) => runId));
       case 'runs.takeUp':
-        return this.runsTask(() => runs.takeUp(command.runIds));
+        return this.runsTask(() => runs.takeUp(command.runIds, command.memory), command.runIds);
       case 'runs.pause':
         return runs.pause(command.runIds);
       case 'runs.resume':
@@ -107,7 +110,7 @@ export class Session {
         if (!controller.signal.aborted) {
           // Our own mistakes keep their stack in the console; what the person reads stays one sentence.
           if (!(error instanceof UserError)) console.error(error);
-          state.emit(failure(messageOf(error)));
+          state.emit(failure(messageOf(error), error));
         }
       } finally {
         if (state.running.get(kind) === controller) state.running.delete(kind);
@@ -117,7 +120,7 @@ export class Session {
   }
 
   /** Requests about runs are all met, one after another: none takes the place of the one before. */
-  private runsTask(body: () => Promise<void>): void {
+  private runsTask(body: () => Promise<void>, runIds: readonly string[] = []): void {
     const before = this.runsTail;
     this.runsTail = (async () => {
       await before;
@@ -125,7 +128,7 @@ export class Session {
         await body();
       } catch (error) {
         if (!(error instanceof UserError)) console.error(error);
-        this.state.emit({ type: 'runs.failed', message: messageOf(error) });
+        this.state.emit({ type: 'runs.failed', message: messageOf(error), ...(error instanceof MemoryRefusal ? { refused: { runIds, offer: error.offer } } : {}) });
       }
     })();
   }

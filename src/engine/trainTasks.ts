@@ -3,6 +3,8 @@
 import { invalidRunField } from '../config/runConfig.ts';
 import type { RunNotes } from '../config/runRecord.ts';
 import { UserError, messageOf } from '../core/invariant.ts';
+import { OutOfGpuMemoryError } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { hostTensors } from '../model/parameters.ts';
 import { tuneKernels } from '../model/tuneKernels.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
@@ -15,6 +17,7 @@ import { CheckpointPace } from './checkpointPace.ts';
 import { cachedFigure, plainWeights } from './evaluationTasks.ts';
 import type { EngineState, LoadedPack, Projection, Run } from './engineState.ts';
 import { lossFigure } from './figures.ts';
+import { refusalAfter, requireMemory, type MemoryNeeds } from './memoryCheck.ts';
 import { phaseKey } from './methodRun.ts';
 import { newRunRecord } from './newRunRecord.ts';
 import { RunControl } from './runControl.ts';
@@ -26,7 +29,8 @@ import { evaluateTest } from './testTasks.ts';
 type TrainStart = Extract<EngineCommand, { type: 'train.start' }>;
 
 export async function startTraining(state: EngineState, keeper: RunKeeper, { runId, config, paused = false }: TrainStart): Promise<void> {
-  const gpu = state.requireGpu();
+  const whole = state.requireGpu();
+  const gpu: Gpu = { ...whole, buffers: whole.buffers.part() };
   const { pack, table, tokenizer } = state.requirePack();
   const data = state.requireData();
   const projection = state.requireProjection();
@@ -35,6 +39,9 @@ export async function startTraining(state: EngineState, keeper: RunKeeper, { run
   if (config.seqLen > pack.model.maxPositionEmbeddings) throw new UserError(`The window length ${config.seqLen} is over the model's context of ${pack.model.maxPositionEmbeddings} tokens.`);
   const text = textOf(data);
   const windows = runWindows(text, config, tokenizer.endOfText);
+  state.forgetSpeakers();
+  const memory: MemoryNeeds = { gpu, shapes: pack, runs: [{ settings: config }] };
+  await requireMemory(memory);
 
   const { choice } = projection;
   const recorder = new RunRecorder(newRunRecord(state, text, { runId, name: choice.method, method: choice, settings: config }));
@@ -52,7 +59,6 @@ export async function startTraining(state: EngineState, keeper: RunKeeper, { run
     best: { step: 0, weights: projection.weights },
   };
   state.run = run;
-  state.forgetSpeakers();
   // Not waited for: a large text takes a while to be written.
   void kept.store({ corpus: keptText(text, tokenizer) });
   const part = { split: 'validation', maxTokens: config.evaluationTokens } as const;
@@ -71,16 +77,19 @@ export async function startTraining(state: EngineState, keeper: RunKeeper, { run
     await trainLoop(state, run, phase, projected);
   } catch (error) {
     control.ended = true;
+    gpu.buffers.destroyAll();
     if (!(error instanceof UserError)) console.error(error);
+    const isLost = state.gpu !== whole;
+    const refusal = error instanceof OutOfGpuMemoryError && !isLost ? await refusalAfter(error, memory) : undefined;
     const keptStep = run.best.step > 0 ? run.best.step : undefined;
     const told = keptStep ? ` The best weights, of step ${keptStep}, are kept.` : '';
     const advice = error instanceof NotFiniteError ? ' A smaller learning rate usually helps.' : '';
-    const message = `${state.gpu === gpu ? messageOf(error) : 'The graphics device was lost while training.'}${told}${advice}`;
+    const message = `${isLost ? 'The graphics device was lost while training.' : messageOf(refusal ?? error)}${told}${advice}`;
     const bestWeights = keptStep ? namedBestWeights(state.loaded, run) : undefined;
     kept.enter('failed', message);
     void kept.store({ bestWeights });
     state.emit({ type: 'train.state', runId, state: 'failed' });
-    state.emit({ type: 'train.failed', runId, message, keptStep });
+    state.emit({ type: 'train.failed', runId, message, keptStep, offer: refusal?.offer });
     return;
   } finally {
     phase?.destroy();
@@ -125,8 +134,8 @@ async function trainLoop(state: EngineState, run: Run, phase: Phase, projected: 
     run.seconds += stepSeconds;
     sinceEvaluation.loss += loss;
     sinceEvaluation.steps++;
-    const gpuBytes = phase.model.gpu.buffers.bytes;
-    recorder.stepped(run.tokensPerStep, loss, stepSeconds, gpuBytes);
+    const { bytes: gpuBytes, peakBytes } = phase.model.gpu.buffers;
+    recorder.stepped(run.tokensPerStep, loss, stepSeconds, peakBytes);
     state.emit({
       type: 'train.stepped', runId, step, tokens: step * run.tokensPerStep, seconds: run.seconds, loss, gradientNorm, learningRate,
       tokensPerSecond: run.tokensPerStep / stepSeconds, gpuBytes,

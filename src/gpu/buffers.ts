@@ -1,4 +1,7 @@
-// GPU buffers with a label and a ledger, so that memory is counted from what was really created, never estimated.
+// GPU buffers with a label and a ledger, so that memory is counted from what was really created, never estimated. WebGPU hands out a buffer even where the adapter
+// has no room for it and tells so later: whoever makes buffers awaits `allocated` before using them.
+import { formatBytes } from '../core/format.ts';
+import { UserError } from '../core/invariant.ts';
 import { roundUp } from '../core/tensor.ts';
 
 /** A range of a buffer as a kernel binds it; offsets and sizes in bytes, offsets multiples of 256. */
@@ -14,24 +17,64 @@ export const BINDING_ALIGNMENT_FLOATS = BINDING_ALIGNMENT / 4;
 
 export const STORAGE_USAGE = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC, spelled as numbers: tests in Node have no GPUBufferUsage
 
-export class BufferLedger {
-  private readonly live = new Map<GPUBuffer, number>();
-  private total = 0;
+/** The adapter refused a buffer. */
+export class OutOfGpuMemoryError extends UserError {
+  override name = 'OutOfGpuMemoryError';
 
-  constructor(private readonly device: GPUDevice) {}
+  constructor(label: string, bytes: number) {
+    super(`The graphics adapter has no room for another ${formatBytes(bytes)} (${label}).`);
+  }
+}
+
+interface LiveBuffer {
+  readonly label: string;
+  readonly size: number;
+  /** Whether the adapter refused it: known a moment after it was created. */
+  readonly refused: Promise<boolean>;
+}
+
+export class BufferLedger {
+  private readonly live = new Map<GPUBuffer, LiveBuffer>();
+  private total = 0;
+  private most = 0;
+
+  /** @param whole counts these buffers, too */
+  constructor(private readonly device: GPUDevice, private readonly whole?: BufferLedger) {}
 
   /** Bytes of all live buffers created here. */
   get bytes(): number {
     return this.total;
   }
 
+  /** The largest `bytes` so far. */
+  get peakBytes(): number {
+    return this.most;
+  }
+
+  /** A ledger for one user of the same device; its buffers count here, too. */
+  part(): BufferLedger {
+    return new BufferLedger(this.device, this);
+  }
+
   /** Creates a buffer of at least `bytes` (rounded up to 16). Zero-filled by WebGPU. */
   create(label: string, bytes: number, usage: number = STORAGE_USAGE): GPUBuffer {
     const size = Math.max(16, roundUp(bytes, 16));
+    // Opened and closed around this one call: scopes are a stack of the whole device, and several runs share it.
+    this.device.pushErrorScope('out-of-memory');
     const buffer = this.device.createBuffer({ label, size, usage });
-    this.live.set(buffer, size);
-    this.total += size;
+    // A lost device refuses nothing: it is reported as lost.
+    const refused = this.device.popErrorScope().then((error) => error !== null, () => false);
+    this.live.set(buffer, { label, size, refused });
+    this.count(size);
     return buffer;
+  }
+
+  /** Waits until the adapter has given these buffers. @throws OutOfGpuMemoryError naming one that it refused */
+  async allocated(buffers: readonly GPUBuffer[]): Promise<void> {
+    for (const buffer of buffers) {
+      const entry = this.live.get(buffer);
+      if (entry && (await entry.refused)) throw new OutOfGpuMemoryError(entry.label, entry.size);
+    }
   }
 
   /** A whole new storage buffer as a view. `numFloats` counts 4-byte elements. */
@@ -48,13 +91,19 @@ export class BufferLedger {
   }
 
   destroy(buffer: GPUBuffer): void {
-    this.total -= this.live.get(buffer) ?? 0;
+    this.count(-(this.live.get(buffer)?.size ?? 0));
     this.live.delete(buffer);
     buffer.destroy();
   }
 
   destroyAll(): void {
     for (const buffer of [...this.live.keys()]) this.destroy(buffer);
+  }
+
+  private count(bytes: number): void {
+    this.total += bytes;
+    this.most = Math.max(this.most, this.total);
+    this.whole?.count(bytes);
   }
 }
 
@@ -80,6 +129,21 @@ export class BufferScope {
     const buffer = this.ledger.create(`${this.owner}.${name}`, bytes, usage);
     this.owned.push(buffer);
     return buffer;
+  }
+
+  /** Waits until the adapter has given all buffers made so far. @throws OutOfGpuMemoryError naming one that it refused */
+  allocated(): Promise<void> {
+    return this.ledger.allocated(this.owned);
+  }
+
+  /** As `allocated`, but frees everything of this scope before it throws. */
+  async allocatedOrFreed(): Promise<void> {
+    try {
+      await this.allocated();
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
   }
 
   destroy(): void {

@@ -1,6 +1,6 @@
 // A GPU that allocates and computes nothing: planning on it costs microseconds and counts, in the ledger, the bytes that the same plan takes on the real one.
 // So an estimate of memory is the plan itself and cannot drift from it.
-import { BufferLedger } from './buffers.ts';
+import { BufferLedger, type BufferView } from './buffers.ts';
 import type { Gpu } from './device.ts';
 import type { PipelineCache } from './pipelines.ts';
 
@@ -8,11 +8,14 @@ export interface DryRun {
   readonly gpu: Gpu;
   /** Bytes of the largest buffer asked for so far. */
   readonly largestBuffer: () => number;
+  /** Bytes of the largest range bound to a kernel so far. */
+  readonly largestBinding: () => number;
 }
 
 /** A stand-in with the limits, features and adapter of `gpu`. Only for planning: nothing can be submitted or read. */
 export function dryRun(gpu: Gpu): DryRun {
   let largest = 0;
+  let largestBound = 0;
   const device = {
     limits: gpu.device.limits,
     features: gpu.device.features,
@@ -21,11 +24,17 @@ export function dryRun(gpu: Gpu): DryRun {
       largest = Math.max(largest, size);
       return { size, destroy: () => {} };
     },
-    createBindGroup: () => ({}),
+    createBindGroup: ({ entries }: { readonly entries: readonly { readonly resource: BufferView }[] }) => {
+      for (const { resource } of entries) largestBound = Math.max(largestBound, resource.size);
+      return {};
+    },
+    pushErrorScope: () => {},
+    popErrorScope: async () => null,
   } as unknown as GPUDevice;
   const pipelines = { get: async () => ({ getBindGroupLayout: () => ({}) }) } as unknown as PipelineCache;
   return {
     gpu: { device, adapter: gpu.adapter, pipelines, buffers: new BufferLedger(device), lost: new Promise(() => {}) },
     largestBuffer: () => largest,
+    largestBinding: () => largestBound,
   };
 }

@@ -15,13 +15,19 @@ export class Readback {
     this.staging = this.scope.buffer('staging', maxBytes, MAP_READ_USAGE);
   }
 
-  /** Copies `view` after everything submitted so far and returns its bytes. Reads one at a time. @throws when the device is lost */
+  /** Copies `view` after everything submitted so far and returns its bytes. Reads one at a time. @throws OutOfGpuMemoryError; Error when the device is lost */
   async read(view: BufferView): Promise<ArrayBuffer> {
     if (view.size > this.maxBytes) throw new Error(`Readback of ${view.size} bytes over its ${this.maxBytes}`);
     const encoder = this.gpu.device.createCommandEncoder({ label: 'readback' });
     encoder.copyBufferToBuffer(view.buffer, view.offset, this.staging, 0, view.size);
     this.gpu.device.queue.submit([encoder.finish()]);
-    await this.staging.mapAsync(MAP_MODE_READ, 0, view.size);
+    try {
+      await this.staging.mapAsync(MAP_MODE_READ, 0, view.size);
+    } catch (error) {
+      // Staging that the adapter had no room for cannot be mapped: that is the reason to give, not the mapping.
+      await this.allocated();
+      throw error;
+    }
     const bytes = this.staging.getMappedRange(0, view.size).slice(0);
     this.staging.unmap();
     return bytes;
@@ -29,6 +35,11 @@ export class Readback {
 
   async readFloats(view: BufferView): Promise<Float32Array> {
     return new Float32Array(await this.read(view));
+  }
+
+  /** Waits until the adapter has given the staging buffer. @throws OutOfGpuMemoryError when it refused */
+  allocated(): Promise<void> {
+    return this.scope.allocated();
   }
 
   destroy(): void {

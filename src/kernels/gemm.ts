@@ -149,25 +149,25 @@ function defaultVariant(gpu: Gpu, problem: GemmProblem): GemmVariant {
   return preference.find((name) => supported.has(name)) ?? plain.name;
 }
 
-const tunedChoices = new WeakMap<Gpu, Map<string, GemmVariant>>();
+const tunedChoices = new WeakMap<GPUDevice, Map<string, GemmVariant>>();
 
 const problemKey = ({ form, M, N, K }: GemmProblem): string => `${form} ${M} ${N} ${K}`;
 
 /** Remembers the variant to use for this problem on this device (what the tuner found). */
 export function rememberVariant(gpu: Gpu, problem: GemmProblem, variant: GemmVariant): void {
-  let choices = tunedChoices.get(gpu);
-  if (!choices) tunedChoices.set(gpu, (choices = new Map()));
+  let choices = tunedChoices.get(gpu.device);
+  if (!choices) tunedChoices.set(gpu.device, (choices = new Map()));
   choices.set(problemKey(problem), variant);
 }
 
 /** Whether this problem's variant was chosen by measurement on this device. */
 export function isTuned(gpu: Gpu, problem: GemmProblem): boolean {
-  return tunedChoices.get(gpu)?.has(problemKey(problem)) ?? false;
+  return tunedChoices.get(gpu.device)?.has(problemKey(problem)) ?? false;
 }
 
 /** The variant `gemm` uses when none is named: the tuned one, else a rule by adapter and form. */
 export function chosenVariant(gpu: Gpu, problem: GemmProblem): GemmVariant {
-  return tunedChoices.get(gpu)?.get(problemKey(problem)) ?? defaultVariant(gpu, problem);
+  return tunedChoices.get(gpu.device)?.get(problemKey(problem)) ?? defaultVariant(gpu, problem);
 }
 
 /**

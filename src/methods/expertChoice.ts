@@ -14,6 +14,8 @@ export interface ExpertRequest {
   /** The user's own choice of a cluster; overrides the strategy. */
   readonly cluster?: number;
   readonly fittedSteps: number;
+  /** Micro-batches per step of the fitted strategy; 1 unless given. */
+  readonly microBatches?: number;
 }
 
 export interface DomainEvidence {
@@ -46,7 +48,7 @@ export interface ChoiceOptions {
 const FITTED_LEARNING_RATE = 0.05;
 
 /** Slices are kept on the GPU while fitting if they take at most this much. */
-const RESIDENT_SLICE_BYTES = 512 * 2 ** 20;
+export const RESIDENT_SLICE_BYTES = 512 * 2 ** 20;
 
 /** Chooses the vector; afterwards `model` holds its projection. `model` needs gradients for the fitted strategy. */
 export async function chooseExpert(request: ExpertRequest, evidence: DomainEvidence, projector: Projector, model: SmallModel, options: ChoiceOptions = {}): Promise<ChosenExpert> {
@@ -102,6 +104,7 @@ async function fitted(request: ExpertRequest, evidence: DomainEvidence, projecto
   const lossBefore = await evidence.trainingLoss(signal);
   const { vector, curve } = await fitVector(model, projector, start, evidence.fill, {
     steps: request.fittedSteps,
+    microBatches: request.microBatches ?? 1,
     learningRate: FITTED_LEARNING_RATE,
     signal,
     onStep: (step) => onProgress?.('Fitting the expert vector', step, request.fittedSteps),

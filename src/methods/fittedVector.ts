@@ -6,6 +6,8 @@ import type { FillBatch } from '../training/stepper.ts';
 
 export interface FittedOptions {
   readonly steps: number;
+  /** Micro-batches per step, as in fine-tuning: its gradient is that of their mean loss. */
+  readonly microBatches: number;
   /** Adam's step size, in units of the vector's own entries (about 1). */
   readonly learningRate: number;
   readonly signal?: AbortSignal;
@@ -14,7 +16,7 @@ export interface FittedOptions {
 
 export interface FittedVector {
   readonly vector: Float64Array;
-  /** Loss of each step's batch before its update, in nats per token. */
+  /** Loss of each step's windows before its update, in nats per token. */
   readonly curve: readonly number[];
 }
 
@@ -27,20 +29,23 @@ const EPSILON = 1e-8;
  * @throws when a loss is not finite; DOMException AbortError on abort
  */
 export async function fitVector(model: SmallModel, projector: Projector, start: ArrayLike<number>, fill: FillBatch, options: FittedOptions): Promise<FittedVector> {
-  const { steps, learningRate, signal, onStep } = options;
+  const { steps, microBatches, learningRate, signal, onStep } = options;
   const vector = Float64Array.from(start);
   const m = new Float64Array(vector.length);
   const v = new Float64Array(vector.length);
   const tokens = new Uint32Array(model.rows);
   const targets = new Uint32Array(model.rows);
   const curve: number[] = [];
-  model.setLossScale(1 / model.rows);
+  model.setLossScale(1 / (model.rows * microBatches));
   await projector.project(vector, model.weights, signal);
   for (let step = 1; step <= steps; step++) {
     signal?.throwIfAborted();
-    fill(tokens, targets);
-    model.accumulateGradients(tokens, targets, { clear: true });
-    const loss = await model.meanLoss();
+    let loss = 0;
+    for (let microBatch = 0; microBatch < microBatches; microBatch++) {
+      fill(tokens, targets);
+      model.accumulateGradients(tokens, targets, { clear: microBatch === 0 });
+      loss += (await model.meanLoss()) / microBatches;
+    }
     if (!Number.isFinite(loss)) throw new Error(`The loss is not a finite number at step ${step} of fitting the expert vector.`);
     const gradient = await projector.vectorGradient(model.gradients);
     curve.push(loss);

@@ -21,6 +21,8 @@ export interface PhaseRequest {
   readonly settings: RunConfig;
   /** Whether validations choose the best weights and may end the phase; otherwise the last weights are its result. */
   readonly judged: boolean;
+  /** Share of the run's budget at which the phase ends, so that something is left for the ones after it; 1 unless given. */
+  readonly upTo?: number;
   readonly teacher?: PhaseTeacher;
 }
 
@@ -29,6 +31,8 @@ export interface PhaseOutcome {
   readonly weights: Float32Array;
   /** Validation loss of these weights, nats per token. */
   readonly validationLoss: number;
+  /** Optimizer steps taken: fewer than asked for where the budget ended it. */
+  readonly steps: number;
 }
 
 export interface MethodContext {

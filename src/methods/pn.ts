@@ -31,10 +31,11 @@ async function chooseVector(context: MethodContext, { strategy, cluster, fittedS
   const started = performance.now();
   // With a cluster of the user's own the strategy is not asked.
   const asked = strategy === 'bestFineTuned' ? 'mostFrequent' : strategy;
-  return withProjector(gpu, pack, table, settings, { train: asked === 'fitted' && cluster === undefined }, async ({ model, projector }) => {
+  return withProjector(gpu, pack, table, settings, { train: asked === 'fitted' && cluster === undefined, recompute: settings.recomputeActivations }, async ({ model, projector }) => {
     const evidence = domainEvidence(pack, context.domainWindows(), histogram, model);
-    const expert = await chooseExpert({ strategy: asked, cluster, fittedSteps }, evidence, projector, model, { signal, onProgress: context.progress });
-    context.spend({ ...choiceCost(pack, expert, model, evidence.compared.numTokens), seconds: (performance.now() - started) / 1000 });
+    const expert = await chooseExpert({ strategy: asked, cluster, fittedSteps, microBatches: settings.gradientAccumulation }, evidence, projector, model, { signal, onProgress: context.progress });
+    const cost = choiceCost(pack, expert, { seqLen: settings.seqLen, comparedTokens: evidence.compared.numTokens, tokensPerFittingStep: model.rows * settings.gradientAccumulation });
+    context.spend({ ...cost, seconds: (performance.now() - started) / 1000 });
     return noted(strategy, expert);
   });
 }

@@ -16,12 +16,12 @@ export interface ProjectionBench {
   readonly projector: Projector;
 }
 
-/** Runs `body` with both, and frees them. `train`: with gradients, as the fitted strategy needs. */
+/** Runs `body` with both, and frees them. `train`: with gradients, as the fitted strategy needs; `recompute`: in less memory (SmallModelOptions). */
 export async function withProjector<T>(
-  gpu: Gpu, pack: Pack, table: ParameterTable, shape: BatchShape, { train }: { readonly train: boolean }, body: (bench: ProjectionBench) => Promise<T>,
+  gpu: Gpu, pack: Pack, table: ParameterTable, shape: BatchShape, { train, recompute }: { readonly train: boolean; readonly recompute?: boolean }, body: (bench: ProjectionBench) => Promise<T>,
 ): Promise<T> {
   await tuneKernels(gpu, pack.model, shape, { train });
-  const model = await SmallModel.create(gpu, pack.model, shape, { train });
+  const model = await SmallModel.create(gpu, pack.model, shape, { train, recompute });
   try {
     const projector = await Projector.create(gpu, pack.model, pack.projectedNetwork, table, pack.pn);
     try {

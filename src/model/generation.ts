@@ -33,7 +33,7 @@ export class Generator {
     private readonly scope: BufferScope,
   ) {}
 
-  /** `weights`: a CPU arena in the layout of createParameterTable(config); copied to the GPU. */
+  /** `weights`: a CPU arena in the layout of createParameterTable(config); copied to the GPU. @throws OutOfGpuMemoryError; then nothing stays allocated */
   static async create(gpu: Gpu, config: ModelConfig, weights: Float32Array, label: string): Promise<Generator> {
     const { hiddenSize: C, intermediateSize: F, numAttentionHeads: NH, headDim: HS, vocabSize: V, maxPositionEmbeddings: maxT, rmsNormEps: eps } = config;
     const scope = new BufferScope(gpu.buffers, `generate.${label}`);
@@ -71,7 +71,9 @@ export class Generator {
     }
     ops.push(addAndNorm(w.finalNorm));
     ops.push(multiply(normed, w.embedding, logits, V, C));
-    return new Generator(gpu, config, token, position, logits, await settleOps(ops), new Readback(gpu, `generate.${label}`, V * 4), scope);
+    const settled = await settleOps(ops);
+    await scope.allocatedOrFreed();
+    return new Generator(gpu, config, token, position, logits, settled, new Readback(gpu, `generate.${label}`, V * 4), scope);
   }
 
   /** Runs one token at `position` and returns the logits [V] of the next. */

@@ -1,18 +1,16 @@
 // From projected network to small model: W = sum_r (E[i] M)[r] T[r] for every MLP matrix, with T streamed from the file tensor by tensor and in runs of slices that
 // fit a bounded staging buffer, so that a network far larger than the GPU projects. `resident` keeps the slices on the GPU for
 // the many projections of the fitted strategy.
-import { MLP_PROJECTIONS, layerWeight, mlpShape, modelWeights, type ModelConfig, type ProjectedNetworkConfig } from '../config/modelConfig.ts';
-import { BufferScope, type BufferView } from '../gpu/buffers.ts';
+import { modelWeights, type ModelConfig, type ProjectedNetworkConfig } from '../config/modelConfig.ts';
+import { BufferScope, OutOfGpuMemoryError, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps } from '../gpu/dispatch.ts';
 import { readFloats } from '../gpu/readback.ts';
-import { projectionBackward, projectionForward, projectionPartials } from '../kernels/projection.ts';
+import { projectionBackward, projectionForward } from '../kernels/projection.ts';
 import { dequantizeRows } from '../formats/quantized.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
 import { slotOf, type ParameterTable } from './parameters.ts';
-
-/** Largest staging buffer of streamed slices, in bytes; adapters' binding limits may lower it. */
-const MAX_STAGING_BYTES = 64 * 2 ** 20;
+import { bytesOfSlice, planProjector, planResident, projectedMatrices, runsOf, type ProjectedMatrix, type ProjectorPlan, type SliceRun } from './projectorPlan.ts';
 
 /** Expert coefficients c[r] = sum_q vector[q] M[q, r]; float64. `vector` [m], `M` [m, h] row-major. */
 export function coefficientsOf(vector: ArrayLike<number>, M: ArrayLike<number>, { m, h }: { readonly m: number; readonly h: number }): Float64Array {
@@ -21,78 +19,50 @@ export function coefficientsOf(vector: ArrayLike<number>, M: ArrayLike<number>, 
   return coefficients;
 }
 
-/** One MLP matrix of the network: its slices' place in the file and its mixing matrix. */
-interface ProjectedMatrix {
-  readonly weightName: string;
-  readonly sliceTensor: string;
-  /** What the GPU sees: T in 8 bits becomes float32 while it is read. */
-  readonly dtype: 'F16' | 'F32';
+/** A matrix with what is read of it at once. */
+interface LoadedMatrix extends ProjectedMatrix {
   /** [h, out], one scale per row, for T stored in 8 bits. */
   readonly scales?: Float32Array;
-  /** Elements of one slice. */
-  readonly size: number;
-  /** Rows of one slice. */
-  readonly out: number;
+  /** [m, h] */
   readonly M: Float32Array;
-}
-
-interface SliceRun {
-  readonly matrix: ProjectedMatrix;
-  readonly firstSlice: number;
-  readonly numSlices: number;
 }
 
 export class Projector {
   private readonly resident = new Map<string, BufferView>();
+  private readonly residentScope: BufferScope;
 
   private constructor(
     private readonly gpu: Gpu,
     private readonly file: TensorFile,
     private readonly network: ProjectedNetworkConfig,
     private readonly table: ParameterTable,
-    private readonly matrices: readonly ProjectedMatrix[],
+    private readonly matrices: readonly LoadedMatrix[],
     /** Weights all experts share, by name. */
     private readonly shared: ReadonlyMap<string, Float32Array>,
     /** E [k, m]. */
     readonly expertVectors: Float32Array,
-    private readonly coefficients: BufferView,
-    private readonly gradient: BufferView,
-    private readonly partials: BufferView,
-    private readonly scratch: BufferView,
-    private readonly staging: BufferView,
-    private readonly slicesPerRun: number,
+    private readonly plan: ProjectorPlan,
     private readonly scope: BufferScope,
-  ) {}
+  ) {
+    this.residentScope = new BufferScope(gpu.buffers, 'project.resident');
+  }
 
-  static async create(gpu: Gpu, config: ModelConfig, network: ProjectedNetworkConfig, table: ParameterTable, file: TensorFile, { stagingBytes = MAX_STAGING_BYTES }: { readonly stagingBytes?: number } = {}): Promise<Projector> {
-    const matrices: ProjectedMatrix[] = [];
-    for (let layer = 0; layer < config.numHiddenLayers; layer++) {
-      for (const projection of MLP_PROJECTIONS) {
-        const prefix = layerWeight(layer, `mlp.${projection}`);
-        const [out, inner] = mlpShape(config, projection);
-        const scales = file.tensors.get(`${prefix}.T`)?.dtype === 'I8' ? await file.readFloats(`${prefix}.T_scale`) : undefined;
-        const dtype = file.tensors.get(`${prefix}.T`)?.dtype === 'F16' ? 'F16' : 'F32';
-        matrices.push({ weightName: `${prefix}.weight`, sliceTensor: `${prefix}.T`, dtype, scales, size: out * inner, out, M: await file.readFloats(`${prefix}.M`) });
-      }
+  /** @throws OutOfGpuMemoryError, UserError when the file can no longer be read; then nothing stays allocated */
+  static async create(gpu: Gpu, config: ModelConfig, network: ProjectedNetworkConfig, table: ParameterTable, file: TensorFile, { stagingBytes }: { readonly stagingBytes?: number } = {}): Promise<Projector> {
+    const matrices: LoadedMatrix[] = [];
+    for (const matrix of projectedMatrices(config, file.tensors)) {
+      const scales = matrix.scaleTensor === undefined ? undefined : await file.readFloats(matrix.scaleTensor);
+      matrices.push({ ...matrix, scales, M: await file.readFloats(matrix.mixingTensor) });
     }
     const projected = new Set(matrices.map(({ weightName }) => weightName));
     const shared = new Map<string, Float32Array>();
     for (const { name } of modelWeights(config)) if (!projected.has(name)) shared.set(name, await file.readFloats(name));
+    const expertVectors = await file.readFloats('projected_network.E');
 
     const scope = new BufferScope(gpu.buffers, 'project');
-    const largest = matrices.reduce((a, b) => (sliceBytes(a) >= sliceBytes(b) ? a : b));
-    const stagingLimit = Math.min(stagingBytes, gpu.device.limits.maxStorageBufferBindingSize);
-    const slicesPerRun = Math.max(1, Math.min(network.h, Math.floor(stagingLimit / sliceBytes(largest))));
-    const maxSize = Math.max(...matrices.map(({ size }) => size));
-    return new Projector(
-      gpu, file, network, table, matrices, shared, await file.readFloats('projected_network.E'),
-      scope.floats('coefficients', network.h),
-      scope.floats('dCoefficients', network.h),
-      scope.floats('partials', Math.max(...matrices.map(({ size }) => projectionPartials({ h: network.h, size })))),
-      scope.floats('matrix', maxSize),
-      scope.floats('slices', Math.ceil((slicesPerRun * sliceBytes(largest)) / 4)),
-      slicesPerRun, scope,
-    );
+    const plan = planProjector(gpu, matrices, network.h, scope, stagingBytes);
+    await scope.allocatedOrFreed();
+    return new Projector(gpu, file, network, table, matrices, shared, expertVectors, plan, scope);
   }
 
   /** Bytes of all slices in the file. */
@@ -116,16 +86,17 @@ export class Projector {
 
   /** As project, but leaves the shared weights alone. */
   async reproject(vector: ArrayLike<number>, weights: BufferView, signal?: AbortSignal): Promise<number> {
+    const { h } = this.network;
     let bytesRead = 0;
     for (const matrix of this.matrices) {
       signal?.throwIfAborted();
       const coefficients = Float32Array.from(coefficientsOf(vector, matrix.M, this.network));
-      this.gpu.device.queue.writeBuffer(this.coefficients.buffer, 0, coefficients);
-      const target: BufferView = { ...this.scratch, size: matrix.size * 4 };
-      for (const run of this.runsOf(matrix)) {
+      this.gpu.device.queue.writeBuffer(this.plan.coefficients.buffer, 0, coefficients);
+      const target: BufferView = { ...this.plan.scratch, size: matrix.size * 4 };
+      for (const run of runsOf(matrix, h, this.plan.slicesPerRun)) {
         const { slices, bytes } = await this.slicesOf(run);
         bytesRead += bytes;
-        const op = await projectionForward(this.gpu, { slices, coefficients: this.coefficients, weight: target }, {
+        const op = await projectionForward(this.gpu, { slices, coefficients: this.plan.coefficients, weight: target }, {
           h: run.numSlices, size: matrix.size, firstSlice: run.firstSlice, sliceDtype: matrix.dtype, accumulate: run.firstSlice > 0,
         });
         submitOps(this.gpu, 'project', [op]);
@@ -140,35 +111,41 @@ export class Projector {
     const { h, m } = this.network;
     const dVector = new Float64Array(m);
     for (const matrix of this.matrices) {
-      const dWeight: BufferView = { ...this.scratch, size: matrix.size * 4 };
+      const dWeight: BufferView = { ...this.plan.scratch, size: matrix.size * 4 };
       submitOps(this.gpu, 'project.load', [{ kind: 'copy', label: matrix.weightName, source: this.matrixView(gradients, matrix), target: dWeight }]);
-      for (const run of this.runsOf(matrix)) {
+      for (const run of runsOf(matrix, h, this.plan.slicesPerRun)) {
         const { slices } = await this.slicesOf(run);
-        submitOps(this.gpu, 'project.backward', await projectionBackward(this.gpu, { slices, dWeight, partials: this.partials, dCoefficients: this.gradient }, {
+        submitOps(this.gpu, 'project.backward', await projectionBackward(this.gpu, { slices, dWeight, partials: this.plan.partials, dCoefficients: this.plan.gradient }, {
           h: run.numSlices, size: matrix.size, firstSlice: run.firstSlice, sliceDtype: matrix.dtype,
         }));
       }
-      const dCoefficients = await readFloats(this.gpu, this.gradient);
+      const dCoefficients = await readFloats(this.gpu, this.plan.gradient);
       for (let q = 0; q < m; q++) for (let r = 0; r < h; r++) dVector[q] += matrix.M[q * h + r] * dCoefficients[r];
     }
     return dVector;
   }
 
-  /** Keeps every run of slices on the GPU if all together take at most `maxBytes`; otherwise they go on being streamed. */
+  /** Keeps every run of slices on the GPU if all together take at most `maxBytes` and the adapter has room for them; otherwise they go on being streamed. */
   async keepResident(maxBytes: number): Promise<boolean> {
-    if (this.matrices.reduce((sum, matrix) => sum + sliceBytes(matrix) * this.network.h, 0) > maxBytes) return false;
-    for (const matrix of this.matrices) {
-      for (const run of this.runsOf(matrix)) {
-        const bytes = await this.readSlices(run);
-        this.resident.set(runKey(run), this.gpu.buffers.upload(`project.resident.${runKey(run)}`, asWords(bytes)));
+    const kept = planResident(this.matrices, this.network.h, this.plan.slicesPerRun, this.residentScope, maxBytes);
+    if (!kept) return false;
+    try {
+      await this.residentScope.allocated();
+      for (const { run, view } of kept) {
+        this.gpu.device.queue.writeBuffer(view.buffer, 0, asWords(await this.readSlices(run)));
+        this.resident.set(runKey(run), view);
       }
+      return true;
+    } catch (error) {
+      this.releaseResident();
+      if (error instanceof OutOfGpuMemoryError) return false;
+      throw error;
     }
-    return true;
   }
 
   /** Frees what keepResident kept. */
   releaseResident(): void {
-    for (const { buffer } of this.resident.values()) this.gpu.buffers.destroy(buffer);
+    this.residentScope.destroy();
     this.resident.clear();
   }
 
@@ -177,25 +154,17 @@ export class Projector {
     this.scope.destroy();
   }
 
-  private runsOf(matrix: ProjectedMatrix): SliceRun[] {
-    const runs: SliceRun[] = [];
-    for (let firstSlice = 0; firstSlice < this.network.h; firstSlice += this.slicesPerRun) {
-      runs.push({ matrix, firstSlice, numSlices: Math.min(this.slicesPerRun, this.network.h - firstSlice) });
-    }
-    return runs;
-  }
-
-  private async slicesOf(run: SliceRun): Promise<{ slices: BufferView; bytes: number }> {
+  private async slicesOf(run: SliceRun<LoadedMatrix>): Promise<{ slices: BufferView; bytes: number }> {
     const kept = this.resident.get(runKey(run));
     if (kept) return { slices: kept, bytes: 0 };
     const bytes = await this.readSlices(run);
     const words = asWords(bytes);
-    this.gpu.device.queue.writeBuffer(this.staging.buffer, 0, words);
-    return { slices: { ...this.staging, size: words.byteLength }, bytes: run.numSlices * storedBytes(run.matrix) };
+    this.gpu.device.queue.writeBuffer(this.plan.staging.buffer, 0, words);
+    return { slices: { ...this.plan.staging, size: words.byteLength }, bytes: run.numSlices * storedBytes(run.matrix) };
   }
 
   /** The bytes the GPU gets. */
-  private async readSlices({ matrix, firstSlice, numSlices }: SliceRun): Promise<Uint8Array> {
+  private async readSlices({ matrix, firstSlice, numSlices }: SliceRun<LoadedMatrix>): Promise<Uint8Array> {
     const { sliceTensor, scales, out } = matrix;
     const stored = storedBytes(matrix);
     const bytes = await this.file.readBytes(sliceTensor, firstSlice * stored, (firstSlice + numSlices) * stored);
@@ -208,9 +177,8 @@ export class Projector {
   }
 }
 
-/** Bytes of one slice on the GPU, and in the file. */
-const sliceBytes = ({ size, dtype }: ProjectedMatrix): number => size * (dtype === 'F16' ? 2 : 4);
-const storedBytes = (matrix: ProjectedMatrix): number => (matrix.scales ? matrix.size : sliceBytes(matrix));
+/** Bytes of one slice in the file. */
+const storedBytes = (matrix: ProjectedMatrix): number => (matrix.scaleTensor ? matrix.size : bytesOfSlice(matrix));
 const runKey = ({ matrix, firstSlice }: SliceRun): string => `${matrix.sliceTensor}.${firstSlice}`;
 
 /** The bytes as 32-bit words, padded to a whole word. */

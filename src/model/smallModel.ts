@@ -1,6 +1,7 @@
 // The small model on the GPU for one batch shape: its weights, and (for training) gradients, with both passes planned once and replayed.
 // Everything a caller hands in is copied; everything it gets back is on the CPU.
 import type { ModelConfig } from '../config/modelConfig.ts';
+import { formatBytes } from '../core/format.ts';
 import { UserError, invariant } from '../core/invariant.ts';
 import { BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
@@ -59,7 +60,10 @@ export class SmallModel {
     private readonly scope: BufferScope,
   ) {}
 
-  /** @throws UserError when a weight or an activation does not fit the adapter's limits, or the teacher has another vocabulary */
+  /**
+   * @throws OutOfGpuMemoryError when the adapter has no room for it, UserError when a weight or an activation does not fit the adapter's limits or the teacher has
+   *   another vocabulary; then nothing stays allocated
+   */
   static async create(gpu: Gpu, config: ModelConfig, shape: BatchShape, { train, recompute = false, teacher }: SmallModelOptions): Promise<SmallModel> {
     invariant(config.numAttentionHeads * config.headDim === config.hiddenSize, 'heads times head size is the hidden size');
     const mix = teacher && packDistillationMix(teacher);
@@ -89,7 +93,9 @@ export class SmallModel {
         teacher: teacherHead && { model: teacher.model, mix: teacherHead.mix },
       };
     }
-    return new SmallModel(gpu, config, shape, table, weights, scalars, losses, targets, forward, evaluationOps, training, new Readback(gpu, 'losses', rows * 4), scope);
+    const model = new SmallModel(gpu, config, shape, table, weights, scalars, losses, targets, forward, evaluationOps, training, new Readback(gpu, 'losses', rows * 4), scope);
+    await model.allocated();
+    return model;
   }
 
   get rows(): number {
@@ -169,6 +175,16 @@ export class SmallModel {
     this.scope.destroy();
   }
 
+  private async allocated(): Promise<void> {
+    try {
+      await this.scope.allocated();
+      await this.lossReadback.allocated();
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
   private writeBatch(tokens: Uint32Array, targets: Uint32Array): void {
     invariant(targets.length === this.rows, `a batch has ${this.rows} targets`);
     this.writeTokens(tokens);
@@ -203,10 +219,10 @@ function checkFits(gpu: Gpu, config: ModelConfig, { batchSize, seqLen }: BatchSh
   ];
   for (const [what, bytes] of sizes) {
     if (bytes > limits.maxStorageBufferBindingSize) {
-      throw new UserError(`This graphics adapter binds at most ${limits.maxStorageBufferBindingSize} bytes at once, but ${what} takes ${bytes}; choose a smaller batch or window.`);
+      throw new UserError(`This graphics adapter binds at most ${formatBytes(limits.maxStorageBufferBindingSize)} at once, but ${what} takes ${formatBytes(bytes)}; choose a smaller batch or window.`);
     }
   }
   if (table.length * 4 > limits.maxBufferSize) {
-    throw new UserError(`This graphics adapter allows buffers of ${limits.maxBufferSize} bytes, but the weights of this model take ${table.length * 4}.`);
+    throw new UserError(`This graphics adapter allows buffers of ${formatBytes(limits.maxBufferSize)}, but the weights of this model take ${formatBytes(table.length * 4)}.`);
   }
 }

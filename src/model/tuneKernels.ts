@@ -1,6 +1,7 @@
 // Chooses the fastest matrix-product kernel for every shape of a model by measurement, once per device and shape. Called before a model is planned, because a plan keeps
 // the kernels it was made with.
 import type { ModelConfig } from '../config/modelConfig.ts';
+import { BufferScope } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { isTuned } from '../kernels/gemm.ts';
 import { tuneGemm } from '../kernels/gemmTuner.ts';
@@ -15,4 +16,12 @@ export async function tuneKernels(gpu: Gpu, config: ModelConfig, shape: BatchSha
   if (gpu.adapter.isFallback) return;
   const untuned = gemmUses(config, shape, options).filter((use) => !isTuned(gpu, use));
   if (untuned.length > 0) await tuneGemm(gpu, untuned, { budgetMs: TUNING_BUDGET_MS });
+}
+
+/** Makes and frees what tuneKernels has on the GPU at its largest: one product's operands and result, and the result's way back. */
+export function planTuning(gpu: Gpu, config: ModelConfig, shape: BatchShape, options: { readonly train: boolean }): void {
+  if (gpu.adapter.isFallback) return;
+  const scope = new BufferScope(gpu.buffers, 'tuning');
+  scope.floats('largest', Math.max(...gemmUses(config, shape, options).map(({ M, N, K }) => M * K + N * K + 2 * M * N)));
+  scope.destroy();
 }

@@ -139,6 +139,15 @@ describe('the large model', () => {
     expect(file.tensors.get('model.layers.1.mlp.down_proj.weight')!.shape).toEqual([24, 40]);
   });
 
+  it('tells its shape without its weights', async () => {
+    const pack = await openFull({ damageFile: (file, bytes) => (file === 'llm/model.safetensors' ? undefined : bytes) });
+    expect(await pack.readLargeShape()).toMatchObject({ ...TINY_LARGE_SHAPE, vocabSize: 264 });
+    await expect(pack.readLargeModel()).rejects.toThrow('llm/model.safetensors is missing');
+    const other = await openFull(config((json) => { json.vocab_size = 300; }));
+    await expect(other.readLargeShape()).rejects.toThrow('llm/config.json: vocab_size is 300, but config.json says 264');
+    await expect((await openPack({ kind: 'files', files: await buildTinyPack() })).readLargeShape()).rejects.toThrow('does not have a large model');
+  });
+
   const config = (edit: (json: Record<string, unknown>) => void): TinyPackOptions => ({ editFile: inFile('llm/config.json', editedJson(edit)) });
   it.each<[string, TinyPackOptions, string]>([
     ['another vocabulary', config((json) => { json.vocab_size = 300; }), 'llm/config.json: vocab_size is 300, but config.json says 264, and both models must have the same tokens.'],

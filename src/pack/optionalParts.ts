@@ -32,6 +32,8 @@ export interface OptionalParts {
   readonly optional: OptionalPartsListed;
   /** Expert `index` of the hard mixture: a small model pretrained on cluster `index` alone. */
   readMixtureExpert(index: number, options?: ReadPackOptions): Promise<TensorFile>;
+  /** The large model's shape alone: fetches its small config.json, not its weights. */
+  readLargeShape(options?: ReadPackOptions): Promise<ModelConfig>;
   /** The large reference model and distillation teacher. */
   readLargeModel(options?: ReadPackOptions): Promise<LargeModel>;
   /** Generic text by cluster; stays in memory with the pack. */
@@ -64,13 +66,15 @@ export function optionalParts(origin: PackOrigin, { model, k, windowTokens, clus
       return readPart([name], options, async (obtain) => openWeightFile(await obtain(name), name, () => expectedSmallModel(model), { signal: options.signal }));
     },
 
+    async readLargeShape(options = {}) {
+      requireListed(manifest, 'a large model', [LARGE_CONFIG, LARGE_WEIGHTS]);
+      return readPart([LARGE_CONFIG], options, async (obtain) => parseLargeConfig(await obtain(LARGE_CONFIG), model));
+    },
+
     async readLargeModel(options = {}) {
       requireListed(manifest, 'a large model', [LARGE_CONFIG, LARGE_WEIGHTS]);
       return readPart([LARGE_CONFIG, LARGE_WEIGHTS], options, async (obtain) => {
-        const large = parseModelConfig(await smallText(await obtain(LARGE_CONFIG), LARGE_CONFIG), LARGE_CONFIG);
-        if (large.vocabSize !== model.vocabSize) {
-          throw new UserError(`${LARGE_CONFIG}: vocab_size is ${large.vocabSize}, but config.json says ${model.vocabSize}, and both models must have the same tokens.`);
-        }
+        const large = await parseLargeConfig(await obtain(LARGE_CONFIG), model);
         const file = await openWeightFile(await obtain(LARGE_WEIGHTS), LARGE_WEIGHTS, () => expectedSmallModel(large), { configFile: LARGE_CONFIG, signal: options.signal });
         return { model: large, file };
       });
@@ -84,6 +88,15 @@ export function optionalParts(origin: PackOrigin, { model, k, windowTokens, clus
       });
     },
   };
+}
+
+/** @throws UserError one sentence naming the file and the field */
+async function parseLargeConfig(file: Blob, small: ModelConfig): Promise<ModelConfig> {
+  const large = parseModelConfig(await smallText(file, LARGE_CONFIG), LARGE_CONFIG);
+  if (large.vocabSize !== small.vocabSize) {
+    throw new UserError(`${LARGE_CONFIG}: vocab_size is ${large.vocabSize}, but config.json says ${small.vocabSize}, and both models must have the same tokens.`);
+  }
+  return large;
 }
 
 function listedParts({ files }: PackManifest, k: number): OptionalPartsListed {

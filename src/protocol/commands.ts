@@ -3,7 +3,7 @@
 import type { DataConfig } from '../config/dataConfig.ts';
 import type { MethodChoice } from '../config/method.ts';
 import type { RunBudget } from '../config/runBudget.ts';
-import type { ExpertStrategy, RunConfig } from '../config/runConfig.ts';
+import type { ExpertStrategy, MemorySettings, RunConfig } from '../config/runConfig.ts';
 import type { SampleConfig } from '../config/sampleConfig.ts';
 
 /** A file with the path it had in its folder (just the name for a single file). */
@@ -57,6 +57,9 @@ export type EngineCommand =
   | { readonly type: 'train.stop'; readonly runId: string }
   /** Evaluates SLM, projection and the fine-tuned weights on the test documents. Answered by test.evaluated. Done once by itself when a run ends. */
   | { readonly type: 'test.evaluate'; readonly runId: string }
+  /** Asks what this would take on the GPU at once: the fine-tuning of the projected weights, or a race of these methods. Answered by memory.estimated; nothing is allocated. */
+  | { readonly type: 'memory.estimate'; readonly of: 'run'; readonly config: RunConfig }
+  | { readonly type: 'memory.estimate'; readonly of: 'race'; readonly config: RunConfig; readonly methods: readonly MethodChoice[] }
   | { readonly type: 'sample.start'; readonly sampleId: string; readonly config: SampleConfig }
   | { readonly type: 'sample.stop'; readonly sampleId: string }
   | { readonly type: 'model.export'; readonly runId: string }
@@ -64,8 +67,11 @@ export type EngineCommand =
   | { readonly type: 'runs.list' }
   /** Trains these runs side by side, each with the same text, split, settings and budget; a single run is a race of one. Answered by run.changed of each. */
   | { readonly type: 'runs.start'; readonly runs: readonly RunEntry[]; readonly config: RunConfig; readonly budget?: RunBudget }
-  /** Takes interrupted runs up again from their checkpoints, or from their beginning where they have none; brings their text back where it is not loaded. */
-  | { readonly type: 'runs.takeUp'; readonly runIds: readonly string[] }
+  /**
+   * Takes interrupted runs up again from their checkpoints, or from their beginning where they have none; brings their text back where it is not loaded.
+   * `memory`: each with at most so many windows at once, and recomputation where it says so.
+   */
+  | { readonly type: 'runs.takeUp'; readonly runIds: readonly string[]; readonly memory?: MemorySettings }
   | { readonly type: 'runs.pause'; readonly runIds: readonly string[] }
   | { readonly type: 'runs.resume'; readonly runIds: readonly string[] }
   /** Ends runs early; each is tested with its best weights so far. */

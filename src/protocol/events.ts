@@ -3,7 +3,7 @@
 import type { SplitName } from '../config/dataConfig.ts';
 import type { OptionalParts } from '../config/method.ts';
 import type { ModelConfig, ProjectedNetworkConfig } from '../config/modelConfig.ts';
-import type { ExpertStrategy, RunConfig } from '../config/runConfig.ts';
+import type { ExpertStrategy, MemorySettings, RunConfig } from '../config/runConfig.ts';
 import type { RunCost, RunRecord } from '../config/runRecord.ts';
 
 export interface AdapterSummary {
@@ -122,6 +122,15 @@ export interface TestFigure extends LossFigure {
   readonly documents: number;
 }
 
+/** Settings under which what was too large for the GPU fits, each step staying the same step. */
+export interface MemoryOffer {
+  readonly settings: MemorySettings;
+  /** What did not fit. */
+  readonly instead: MemorySettings;
+  /** Bytes of GPU memory that it takes then, at most at once. */
+  readonly bytes: number;
+}
+
 export type TrainState = 'running' | 'paused' | 'finished' | 'failed';
 export type FinishReason = 'steps' | 'earlyStopping' | 'stopped';
 
@@ -151,8 +160,8 @@ export type EngineEvent =
   | { readonly type: 'train.evaluated'; readonly runId: string; readonly step: number; readonly tokens: number; readonly seconds: number; readonly validation: LossFigure; readonly best: boolean }
   | { readonly type: 'train.state'; readonly runId: string; readonly state: TrainState }
   | { readonly type: 'train.finished'; readonly runId: string; readonly reason: FinishReason; readonly step: number; readonly bestStep: number; readonly seconds: number }
-  /** `keptStep`: the step whose weights, the best so far, the engine still holds; absent when there are none. */
-  | { readonly type: 'train.failed'; readonly runId: string; readonly message: string; readonly keptStep?: number }
+  /** `keptStep`: the step whose weights, the best so far, the engine still holds; absent when there are none. `offer`: where it failed for want of memory and gentler settings fit. */
+  | { readonly type: 'train.failed'; readonly runId: string; readonly message: string; readonly keptStep?: number; readonly offer?: MemoryOffer }
   | { readonly type: 'test.progress'; readonly runId: string; readonly model: TestedModel; readonly tokensDone: number; readonly tokensTotal: number }
   | { readonly type: 'test.evaluated'; readonly runId: string; readonly figures: readonly TestFigure[] }
   | { readonly type: 'sample.token'; readonly sampleId: string; readonly model: 'projected' | 'fineTuned'; readonly text: string }
@@ -168,10 +177,19 @@ export type EngineEvent =
   | { readonly type: 'run.stepped'; readonly runId: string; readonly step: number; readonly loss: number; readonly learningRate: number; readonly tokensPerSecond: number; readonly cost: RunCost; readonly gpuBytes: number }
   | { readonly type: 'run.deleted'; readonly runId: string }
   | { readonly type: 'run.exported'; readonly runId: string; readonly file: Blob; readonly fileName: string }
+  /** Bytes of GPU memory at most at once, or one sentence on why this adapter cannot hold it. */
+  | { readonly type: 'memory.estimated'; readonly of: 'run' | 'race'; readonly bytes?: number; readonly problem?: string }
   /** A request about runs that could not be met, or something that could not be stored: one sentence. Runs that go on go on. */
-  | { readonly type: 'runs.failed'; readonly message: string; readonly runId?: string }
+  | { readonly type: 'runs.failed'; readonly message: string; readonly runId?: string; readonly refused?: RefusedRuns }
   /** A command that made no sense in the present state, or a bug: one sentence. */
   | { readonly type: 'engine.failed'; readonly command: string; readonly message: string };
+
+/** Runs that were not begun, or could not go on, for want of GPU memory. */
+export interface RefusedRuns {
+  readonly runIds: readonly string[];
+  /** Absent where no settings fit. */
+  readonly offer?: MemoryOffer;
+}
 
 export type EngineEventType = EngineEvent['type'];
 export type EventOf<T extends EngineEventType> = Extract<EngineEvent, { type: T }>;

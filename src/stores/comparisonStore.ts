@@ -4,7 +4,8 @@ import type { EngineClient } from '../client/engineClient.ts';
 import { DEFAULT_CHOICES, METHOD_NAMES, type MethodChoice, type MethodName } from '../config/method.ts';
 import type { RunBudget } from '../config/runBudget.ts';
 import type { RunRecord } from '../config/runRecord.ts';
-import type { EventOf } from '../protocol/events.ts';
+import type { EngineCommand } from '../protocol/commands.ts';
+import type { EventOf, RefusedRuns } from '../protocol/events.ts';
 import { commandFailure } from './engineFailure.ts';
 import type { RunsStore } from './runsStore.ts';
 
@@ -18,6 +19,8 @@ export interface ComparisonState {
   readonly storedBytes?: number;
   /** Why a request was not met, or something could not be stored. */
   readonly error?: string;
+  /** Runs that did not fit the GPU where gentler settings do, until something else is asked for. */
+  readonly refused?: RefusedRuns;
   readonly choices: { readonly [M in MethodName]: MethodChoice };
   /** Methods of the next race. */
   readonly chosen: ReadonlySet<MethodName>;
@@ -30,6 +33,8 @@ export interface ComparisonState {
   changeChoice(choice: MethodChoice): void;
   changeBudget(budget: RunBudget): void;
   startRace(): void;
+  /** Starts the refused runs, or takes them up again, with the offered settings; a race brings them to step 4, whose settings it has. */
+  acceptOffer(): void;
   /** Starts a run of the same method and settings again. */
   repeat(runId: string): void;
   takeUp(runIds: readonly string[]): void;
@@ -43,6 +48,8 @@ export interface ComparisonState {
   toggleCompared(runId: string): void;
 }
 
+type RunsStart = Extract<EngineCommand, { type: 'runs.start' }>;
+
 export type ComparisonStore = StoreApi<ComparisonState>;
 
 /** Enough to see curves part on the nano pack, a few minutes on a CPU. */
@@ -54,6 +61,13 @@ export const isActiveRun = ({ state }: RunRecord): boolean => state === 'running
 export function createComparisonStore(client: EngineClient, settings: RunsStore): ComparisonStore {
   let runsStarted = 0;
   const nextRunId = (): string => `run-${Date.now().toString(36)}-${++runsStarted}`;
+  // What was asked for last, in case it is refused.
+  let lastStart: { readonly command: RunsStart; readonly isRace: boolean } | undefined;
+
+  const send = (command: RunsStart, isRace: boolean): void => {
+    lastStart = { command, isRace };
+    client.send(command);
+  };
 
   const store = createStore<ComparisonState>()((set, get) => ({
     live: new Map(),
@@ -69,18 +83,30 @@ export function createComparisonStore(client: EngineClient, settings: RunsStore)
     startRace: () => {
       const { chosen, choices, budget } = get();
       const runs = METHOD_NAMES.filter((method) => chosen.has(method)).map((method) => ({ runId: nextRunId(), name: method, method: choices[method] }));
-      set({ error: undefined, compared: new Set(runs.map(({ runId }) => runId)) });
-      client.send({ type: 'runs.start', runs, config: settings.getState().config, budget });
+      set({ error: undefined, refused: undefined, compared: new Set(runs.map(({ runId }) => runId)) });
+      send({ type: 'runs.start', runs, config: settings.getState().config, budget }, true);
+    },
+    acceptOffer: () => {
+      const { refused } = get();
+      if (!refused?.offer) return;
+      const { runIds, offer: { settings: memory } } = refused;
+      set({ error: undefined, refused: undefined });
+      // Runs that were begun are stored and go on; others are asked for again.
+      const wereBegun = get().runs?.some(({ runId }) => runId === runIds[0]) ?? false;
+      if (wereBegun || !lastStart) return client.send({ type: 'runs.takeUp', runIds, memory });
+      const { command, isRace } = lastStart;
+      if (isRace) settings.getState().changeConfig(memory);
+      send({ ...command, config: { ...command.config, ...memory } }, isRace);
     },
     repeat: (runId) => {
       const run = get().runs?.find((candidate) => candidate.runId === runId);
       if (!run) return;
       const entry = { runId: nextRunId(), name: `${run.name} again`, method: run.method };
-      set({ error: undefined, compared: new Set([...get().compared, entry.runId]) });
-      client.send({ type: 'runs.start', runs: [entry], config: run.settings, ...(run.budget ? { budget: run.budget } : {}) });
+      set({ error: undefined, refused: undefined, compared: new Set([...get().compared, entry.runId]) });
+      send({ type: 'runs.start', runs: [entry], config: run.settings, ...(run.budget ? { budget: run.budget } : {}) }, false);
     },
     takeUp: (runIds) => {
-      set({ error: undefined });
+      set({ error: undefined, refused: undefined });
       client.send({ type: 'runs.takeUp', runIds });
     },
     pause: (runIds) => client.send({ type: 'runs.pause', runIds }),
@@ -121,7 +147,7 @@ export function createComparisonStore(client: EngineClient, settings: RunsStore)
         store.setState({ exported: event });
         break;
       case 'runs.failed':
-        store.setState({ error: event.message });
+        store.setState({ error: event.message, refused: event.refused });
         break;
       case 'engine.failed': {
         const failure = commandFailure(event, 'run.', 'runs.');

@@ -2,7 +2,7 @@
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import type { EngineClient } from '../client/engineClient.ts';
 import { DEFAULT_RUN_CONFIG, invalidRunField, PRESETS, presetForTokens, type PresetName, type RunConfig } from '../config/runConfig.ts';
-import type { EventOf, TestFigure, TrainState } from '../protocol/events.ts';
+import type { EventOf, MemoryOffer, TestFigure, TrainState } from '../protocol/events.ts';
 import { commandFailure } from './engineFailure.ts';
 
 export interface ExportedModel {
@@ -33,9 +33,13 @@ export interface RunsState {
   readonly run?: Run;
   /** Why a run could not be started. */
   readonly error?: string;
+  /** Gentler settings for the run that did not fit the GPU, until settings are changed or a run is started. */
+  readonly offer?: MemoryOffer;
   changeConfig(change: Partial<RunConfig>): void;
   choosePreset(name: PresetName): void;
   start(): void;
+  /** Takes the offered settings over and starts a run with them. */
+  acceptOffer(): void;
   pause(): void;
   /** One step of a paused run; without a run, starts one paused and takes its first step. */
   step(): void;
@@ -62,7 +66,7 @@ export function createRunsStore(client: EngineClient): RunsStore {
       const { config, run } = get();
       if (isActive(run)) return;
       const error = invalidRunField(config);
-      set({ error });
+      set({ error, offer: undefined });
       if (error) return;
       const runId = `run-${Date.now().toString(36)}-${++runsStarted}`;
       set({ run: { runId, config, state: 'starting', exporting: false } });
@@ -75,12 +79,18 @@ export function createRunsStore(client: EngineClient): RunsStore {
     return {
       config: { ...DEFAULT_RUN_CONFIG, ...PRESETS[0].config },
       preset: PRESETS[0].name,
-      changeConfig: (change) => set({ config: { ...get().config, ...change } }),
+      changeConfig: (change) => set({ config: { ...get().config, ...change }, offer: undefined }),
       choosePreset: (name) => {
         const preset = PRESETS.find((candidate) => candidate.name === name);
-        if (preset) set({ preset: name, config: { ...get().config, ...preset.config } });
+        if (preset) set({ preset: name, config: { ...get().config, ...preset.config }, offer: undefined });
       },
       start: () => start(false),
+      acceptOffer: () => {
+        const { offer, changeConfig } = get();
+        if (!offer) return;
+        changeConfig(offer.settings);
+        start(false);
+      },
       pause: () => withRun((runId) => client.send({ type: 'train.pause', runId })),
       step: () => {
         if (isActive(get().run)) withRun((runId) => client.send({ type: 'train.step', runId }));
@@ -112,7 +122,7 @@ export function createRunsStore(client: EngineClient): RunsStore {
     switch (event.type) {
       case 'pack.loaded': {
         const context = event.pack.model.maxPositionEmbeddings;
-        store.setState(({ config }) => ({ run: undefined, error: undefined, config: { ...config, seqLen: Math.min(config.seqLen, context) } }));
+        store.setState(({ config }) => ({ run: undefined, error: undefined, offer: undefined, config: { ...config, seqLen: Math.min(config.seqLen, context) } }));
         break;
       }
       case 'data.loaded': {
@@ -121,12 +131,13 @@ export function createRunsStore(client: EngineClient): RunsStore {
         store.setState(({ config, preset: former }) => ({
           run: undefined,
           error: undefined,
+          offer: undefined,
           ...(preset.name === former ? {} : { preset: preset.name, config: { ...config, ...preset.config } }),
         }));
         break;
       }
       case 'model.projected':
-        store.setState({ run: undefined, error: undefined });
+        store.setState({ run: undefined, error: undefined, offer: undefined });
         break;
       case 'train.started':
         changeRun(event.runId, { started: event, config: event.config });
@@ -144,6 +155,7 @@ export function createRunsStore(client: EngineClient): RunsStore {
       case 'train.failed':
         stepWhenPaused = false;
         changeRun(event.runId, { state: 'failed', error: event.message, keptStep: event.keptStep });
+        if (run?.runId === event.runId) store.setState({ offer: event.offer });
         break;
       case 'test.progress':
         changeRun(event.runId, { testProgress: event });

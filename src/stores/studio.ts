@@ -4,6 +4,7 @@ import { createComparisonStore, type ComparisonStore } from './comparisonStore.t
 import { createDatasetStore, type DatasetStore } from './datasetStore.ts';
 import { createDeviceStore, type DeviceStore } from './deviceStore.ts';
 import { createExpertStore, type ExpertStore } from './expertStore.ts';
+import { createMemoryStore, type MemoryStore } from './memoryStore.ts';
 import { createMetricsStore, type MetricsStore } from './metricsStore.ts';
 import { createPackStore, type PackStore } from './packStore.ts';
 import { createRunsStore, type RunsStore } from './runsStore.ts';
@@ -17,6 +18,7 @@ export interface Studio {
   readonly expert: ExpertStore;
   readonly runs: RunsStore;
   readonly metrics: MetricsStore;
+  readonly memory: MemoryStore;
   readonly comparison: ComparisonStore;
   readonly samples: SamplesStore;
   readonly theme: ThemeStore;
@@ -27,14 +29,19 @@ export function createStudio(client: EngineClient, surroundings: ThemeSurroundin
   const runs = createRunsStore(client);
   const samples = createSamplesStore(client);
   const expert = createExpertStore(client);
+  const device = createDeviceStore(client);
+  const pack = createPackStore(client);
+  const dataset = createDatasetStore(client);
+  const comparison = createComparisonStore(client, runs);
   return {
-    device: createDeviceStore(client),
-    pack: createPackStore(client),
-    dataset: createDatasetStore(client),
+    device,
+    pack,
+    dataset,
     expert,
     runs,
     metrics,
-    comparison: createComparisonStore(client, runs),
+    memory: createMemoryStore(client, { device, pack, runs, comparison }),
+    comparison,
     samples,
     theme: createThemeStore(surroundings),
   };

@@ -42,6 +42,7 @@ export class Optimizer {
     this.norm = norm;
   }
 
+  /** @throws OutOfGpuMemoryError; then nothing stays allocated */
   static async create(gpu: Gpu, model: SmallModel, settings: OptimizerSettings): Promise<Optimizer> {
     const { table, weights, gradients, scalars } = model;
     const scope = new BufferScope(gpu.buffers, 'adamw');
@@ -56,7 +57,9 @@ export class Optimizer {
       const part = (view: BufferView): BufferView => subview(view, first, count);
       ops.push(adamw(gpu, { weights: part(weights), gradients: part(gradients), m: part(m), v: part(v), scalars, norm }, { numFloats: count, decays }));
     }
-    return new Optimizer(gpu, model, settings, await settleOps(ops), norm, { first: m, second: v }, scope);
+    const settled = await settleOps(ops);
+    await scope.allocatedOrFreed();
+    return new Optimizer(gpu, model, settings, settled, norm, { first: m, second: v }, scope);
   }
 
   /** Writes the numbers of optimizer step `step` (1-based). Call before the step's gradients: the loss scale is among them. */

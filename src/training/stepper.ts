@@ -38,11 +38,14 @@ export class Stepper {
     this.microBatches = Array.from({ length: gradientAccumulation }, () => ({ tokens: new Uint32Array(model.rows), targets: new Uint32Array(model.rows) }));
   }
 
+  /** @throws OutOfGpuMemoryError; then nothing of it stays allocated */
   static async create(gpu: Gpu, model: SmallModel, settings: OptimizerSettings, gradientAccumulation: number): Promise<Stepper> {
     const optimizer = await Optimizer.create(gpu, model, settings);
     const scope = new BufferScope(gpu.buffers, 'step');
     const figures = scope.floats('figures', 2 + model.rows * gradientAccumulation);
-    return new Stepper(gpu, model, optimizer, gradientAccumulation, figures, new Readback(gpu, 'step.figures', figures.size), scope);
+    const stepper = new Stepper(gpu, model, optimizer, gradientAccumulation, figures, new Readback(gpu, 'step.figures', figures.size), scope);
+    await stepper.allocated();
+    return stepper;
   }
 
   get tokensPerStep(): number {
@@ -89,5 +92,15 @@ export class Stepper {
     this.optimizer.destroy();
     this.readback.destroy();
     this.scope.destroy();
+  }
+
+  private async allocated(): Promise<void> {
+    try {
+      await this.scope.allocated();
+      await this.readback.allocated();
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
   }
 }

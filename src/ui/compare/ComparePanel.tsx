@@ -8,6 +8,7 @@ import { Button } from '../components/Button.tsx';
 import { Notice } from '../components/Notice.tsx';
 import { Card, Section } from '../components/Section.tsx';
 import { Segmented } from '../components/Segmented.tsx';
+import { MemoryOfferButton } from '../memory/MemoryOfferButton.tsx';
 import { useStudio } from '../StudioContext.ts';
 import { useWaitsFor } from '../useStepFacts.ts';
 import styles from './Compare.module.css';
@@ -54,13 +55,20 @@ export function ComparePanel() {
   const { comparison } = useStudio();
   const runs = useStore(comparison, (state) => state.runs);
   const error = useStore(comparison, (state) => state.error);
+  const refused = useStore(comparison, (state) => state.refused);
+  const { acceptOffer } = comparison.getState();
   const importRun = useStore(comparison, (state) => state.importRun);
   const picker = useRef<HTMLInputElement>(null);
   useDownloads();
   return (
     <Section step="compare" title="Compare methods" lead="The paper’s question for your own text: which way to a small specialized model is best here, and what does each cost?" waitsFor={useWaitsFor('compare')}>
       <Card title="Race"><RaceSettings busy={runs?.some(isActiveRun) ?? false} /></Card>
-      {error && <Notice kind="error" testId="compare-error">{error}</Notice>}
+      {error && (
+        <Notice kind="error" testId="compare-error">
+          {error}
+          {refused?.offer && <MemoryOfferButton offer={refused.offer} testId="race-accept-offer" onAccept={acceptOffer} />}
+        </Notice>
+      )}
       <Compared />
       <Card title="Your runs">
         {runs && runs.length > 0 ? <RunList runs={runs} /> : <p className={styles.note}>No runs yet. They are kept in this browser and survive a reload.</p>}

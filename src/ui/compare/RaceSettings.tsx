@@ -5,6 +5,7 @@ import { BUDGET_UNITS, invalidBudget, type BudgetUnit } from '../../config/runBu
 import { Button } from '../components/Button.tsx';
 import { NumberField } from '../components/Field.tsx';
 import { Segmented } from '../components/Segmented.tsx';
+import { MemoryEstimateLine } from '../memory/MemoryEstimateLine.tsx';
 import { useStudio } from '../StudioContext.ts';
 import styles from './Compare.module.css';
 import { MethodOptions } from './MethodOptions.tsx';
@@ -49,6 +50,7 @@ export function RaceSettings({ busy }: { busy: boolean }) {
         </Button>
       </div>
       <p className={styles.note}>Batch, window length, learning rate and all else are those of step 4; the number of steps follows from the budget.</p>
+      <MemoryEstimateLine of="race" />
       {waitsFor && <p className={styles.note}>{waitsFor}</p>}
     </div>
   );

@@ -6,6 +6,7 @@ import { isActive } from '../../stores/runsStore.ts';
 import { Disclosure } from '../components/Disclosure.tsx';
 import { NumberField, SelectField } from '../components/Field.tsx';
 import { Notice } from '../components/Notice.tsx';
+import { MemoryEstimateLine } from '../memory/MemoryEstimateLine.tsx';
 import { useStudio } from '../StudioContext.ts';
 import styles from './TrainPanel.module.css';
 
@@ -18,6 +19,11 @@ const SCHEDULES: readonly { readonly value: ScheduleName; readonly label: string
   { value: 'cosine', label: 'Cosine: falls slowly to the final rate' },
   { value: 'constant', label: 'Constant' },
 ];
+
+const ACTIVATIONS = [
+  { value: 'keep', label: 'Keep them for the backward pass' },
+  { value: 'recompute', label: 'Recompute them' },
+] as const;
 
 function RunField({ name, max }: { name: NumericField; max?: number }) {
   const { runs } = useStudio();
@@ -64,9 +70,14 @@ export function RunSettings() {
             label="Schedule" help="How the learning rate moves after the warm-up." value={config.schedule} options={SCHEDULES} testId="run-schedule"
             onChange={(schedule) => changeConfig({ schedule: schedule as ScheduleName })}
           />
+          <SelectField
+            label="Activations" help="Recomputing them gives the same result in less memory and more time." value={config.recomputeActivations ? 'recompute' : 'keep'} options={ACTIVATIONS} testId="run-activations"
+            onChange={(activations) => changeConfig({ recomputeActivations: activations === 'recompute' })}
+          />
           {MORE.map((name) => <RunField key={name} name={name} />)}
         </fieldset>
       </Disclosure>
+      <MemoryEstimateLine of="run" />
       {invalid && <Notice kind="error" testId="run-invalid">{invalid}</Notice>}
     </>
   );

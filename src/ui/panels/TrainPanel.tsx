@@ -5,6 +5,7 @@ import { Disclosure } from '../components/Disclosure.tsx';
 import { Notice } from '../components/Notice.tsx';
 import { TrainingCharts } from '../charts/TrainingCharts.tsx';
 import { isActive } from '../../stores/runsStore.ts';
+import { MemoryOfferButton } from '../memory/MemoryOfferButton.tsx';
 import { useStudio } from '../StudioContext.ts';
 import { useWaitsFor } from '../useStepFacts.ts';
 import { EvaluationTable } from './EvaluationTable.tsx';
@@ -16,6 +17,8 @@ function RunView() {
   const studio = useStudio();
   const run = useStore(studio.runs, (state) => state.run);
   const error = useStore(studio.runs, (state) => state.run?.error ?? state.error);
+  const offer = useStore(studio.runs, (state) => state.offer);
+  const { acceptOffer } = studio.runs.getState();
   const steps = useStore(studio.runs, (state) => state.run?.config.steps ?? state.config.steps);
   const projection = useStore(studio.expert, (state) => state.projected);
   // The run's own figures are on the very text its curve is drawn from.
@@ -23,7 +26,12 @@ function RunView() {
   const projected = run?.started?.projected ?? projection?.projected;
   return (
     <Card>
-      {error && <Notice kind="error" testId="train-error">{error}</Notice>}
+      {error && (
+        <Notice kind="error" testId="train-error">
+          {error}
+          {offer && <MemoryOfferButton offer={offer} testId="train-accept-offer" onAccept={acceptOffer} />}
+        </Notice>
+      )}
       <RunControls />
       <LiveFigures slm={slm?.perplexity} projected={projected?.perplexity} active={isActive(run)} />
       <TrainingCharts slm={slm?.perplexity} projected={projected?.perplexity} steps={steps} />
