@@ -11,7 +11,7 @@ export interface DocumentLoss {
 
 /** 95% percentile interval [low, high] of exp(total nats / total tokens). One document gives an interval of no width. */
 export function perplexityInterval(documents: readonly DocumentLoss[], seed: number, resamples = 1000): readonly [number, number] {
-  const values = resample(documents.length, seed, resamples, (chosen) => {
+  const values = resampled(documents.length, seed, resamples, (chosen) => {
     let nats = 0;
     let tokens = 0;
     for (const index of chosen) {
@@ -31,7 +31,7 @@ export function perplexityInterval(documents: readonly DocumentLoss[], seed: num
  */
 export function perplexityRatioInterval(a: readonly DocumentLoss[], b: readonly DocumentLoss[], confidence: number, seed: number, resamples = 2000): readonly [number, number] {
   invariant(a.length === b.length && a.every(({ tokens }, index) => tokens === b[index].tokens), 'models are compared on the same documents');
-  const values = resample(a.length, seed, resamples, (chosen) => {
+  const values = resampled(a.length, seed, resamples, (chosen) => {
     let difference = 0;
     let tokens = 0;
     for (const index of chosen) {
@@ -43,19 +43,19 @@ export function perplexityRatioInterval(a: readonly DocumentLoss[], b: readonly 
   return percentiles(values, confidence);
 }
 
-/** `statistic` of `resamples` draws of `count` indices out of `count`. */
-function resample(count: number, seed: number, resamples: number, statistic: (chosen: Uint32Array) => number): Float64Array {
+/** `statistic` of `resamples` draws of `count` indices out of `count`; it must not keep what it is given. */
+export function resampled<T>(count: number, seed: number, resamples: number, statistic: (chosen: Uint32Array) => T): T[] {
   const random = createRandom(seed);
   const chosen = new Uint32Array(count);
-  return Float64Array.from({ length: resamples }, () => {
+  return Array.from({ length: resamples }, () => {
     for (let draw = 0; draw < count; draw++) chosen[draw] = random.integer(count);
     return statistic(chosen);
   });
 }
 
 /** The middle `confidence` of the values: [low, high]. */
-function percentiles(values: Float64Array, confidence: number): readonly [number, number] {
-  const sorted = values.sort();
+export function percentiles(values: readonly number[], confidence: number): readonly [number, number] {
+  const sorted = Float64Array.from(values).sort();
   const quantile = (q: number): number => sorted[Math.min(sorted.length - 1, Math.max(0, Math.round(q * (sorted.length - 1))))];
   return [quantile((1 - confidence) / 2), quantile((1 + confidence) / 2)];
 }

@@ -23,6 +23,11 @@ describe('settingsDifference', () => {
     ]);
   });
 
+  it('tells which part of the text each was trained on', () => {
+    const run = { method: DEFAULT_CHOICES.SLM, settings: DEFAULT_RUN_CONFIG };
+    expect(settingsDifference({ ...run, trainingPart: { share: 0.125, documents: 3, tokens: 700 } }, run)).toEqual([{ field: 'trainingPart', label: 'Training text', a: '12.5% of it', b: undefined }]);
+  });
+
   it('tells options that only the second has before the settings', () => {
     const fields = settingsDifference({ method: { method: 'SLM' }, settings: DEFAULT_RUN_CONFIG }, { method: DEFAULT_CHOICES['SLM-d'], settings: { ...DEFAULT_RUN_CONFIG, steps: 5 } }).map(({ field }) => field);
     expect(fields).toEqual(['method', 'weight', 'temperature', 'teacherSteps', 'steps']);

@@ -1,6 +1,7 @@
 // A run as a thing that can be kept, compared, repeated and sent: plain, structured-cloneable, JSON-able. Losses are mean nats per token. The weights and
 // the text lie elsewhere; the record names them by their hashes. An untrusted record is checked by runs/parseRunRecord.ts.
 import { METHODS, methodOptions, type MethodChoice, type OptionValue, type ProjectionStrategy } from './method.ts';
+import { formatPercent } from '../core/format.ts';
 import { RUN_RANGES, type RunConfig } from './runConfig.ts';
 
 export const RUN_FORMAT_VERSION = 1;
@@ -92,6 +93,13 @@ export interface RunNotes {
   readonly warning?: string;
 }
 
+export interface TrainingPart {
+  /** Of the training text's tokens, above 0, at most 1. */
+  readonly share: number;
+  readonly documents: number;
+  readonly tokens: number;
+}
+
 export interface RunRecord {
   readonly formatVersion: typeof RUN_FORMAT_VERSION;
   /** Letters, digits, dots, dashes and underscores. */
@@ -107,6 +115,8 @@ export interface RunRecord {
   /** What the run may use in all, where that and not the steps alone was given (config/runBudget.ts). */
   readonly budget?: { readonly unit: 'tokens' | 'minutes' | 'flops'; readonly amount: number };
   readonly dataFingerprint: string;
+  /** Where it was to train on a nested part of the training text (data/nestedDocuments.ts): the share asked for, and what this is. */
+  readonly trainingPart?: TrainingPart;
   /** Names of the user's files, as the list of runs shows them. */
   readonly dataLabel: string;
   readonly packName: string;
@@ -130,7 +140,7 @@ export interface RunRecord {
 }
 
 export interface SettingDifference {
-  /** Key of the method's option or of RunConfig; "method" and "budget" for these. */
+  /** Key of the method's option or of RunConfig; "method", "budget" and "trainingPart" for these. */
   readonly field: string;
   readonly label: string;
   /** Undefined where a run's method has no such option or leaves it out. */
@@ -138,11 +148,13 @@ export interface SettingDifference {
   readonly b: OptionValue | undefined;
 }
 
-type Chosen = Pick<RunRecord, 'method' | 'settings' | 'budget'>;
+type Chosen = Pick<RunRecord, 'method' | 'settings' | 'budget' | 'trainingPart'>;
 
 const budgetText = ({ budget }: Chosen): string | undefined => budget && `${budget.amount} ${budget.unit}`;
 
-/** What differs in method, its options, budget and the settings, in that order. */
+const partText = ({ trainingPart }: Chosen): string | undefined => trainingPart && `${formatPercent(trainingPart.share)} of it`;
+
+/** What differs in method, its options, budget, part of the training text and the settings, in that order. */
 export function settingsDifference(a: Chosen, b: Chosen): SettingDifference[] {
   const method = compare('method', 'Method', METHODS[a.method.method].label, METHODS[b.method.method].label);
   const optionsOfA = new Map(methodOptions(a.method).map((option) => [option.field, option]));
@@ -151,7 +163,7 @@ export function settingsDifference(a: Chosen, b: Chosen): SettingDifference[] {
     .flatMap(({ field, label }) => compare(field, label, optionsOfA.get(field)?.value, optionsOfB.get(field)?.value));
   const settings = (Object.keys({ ...a.settings, ...b.settings }) as (keyof RunConfig)[])
     .flatMap((field) => compare(field, settingLabel(field), a.settings[field], b.settings[field]));
-  return [...method, ...options, ...compare('budget', 'Budget', budgetText(a), budgetText(b)), ...settings];
+  return [...method, ...options, ...compare('budget', 'Budget', budgetText(a), budgetText(b)), ...compare('trainingPart', 'Training text', partText(a), partText(b)), ...settings];
 }
 
 /** The page's label, or for a setting without a range its key in words: "recomputeActivations" is "Recompute activations". */

@@ -33,7 +33,7 @@ export function methodContext(state: EngineState, { gpu, recorder, settings, tex
     note: (added) => recorder.note(added),
     spend: (spent) => recorder.spent(spent),
     histogram: async () => {
-      const known = recorder.record.notes.histogram ?? (state.data?.summary.fingerprint === text.fingerprint ? state.histogram?.shares : undefined);
+      const known = recorder.record.notes.histogram ?? (state.data?.summary.fingerprint === text.fingerprint && !text.part ? state.histogram?.shares : undefined);
       if (known) return known;
       state.encoder ??= await createDocumentEncoder(await pack.readEncoder(), { windowTokens: pack.windowTokens });
       const sampled = documentWindows(text.corpus, text.split.documents.train, pack.windowTokens, MAX_CLUSTER_WINDOWS);

@@ -2,12 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { methodTable } from '../comparison/methodTable.ts';
 import { perplexityInterval } from '../comparison/bootstrap.ts';
+import { newestStudy } from '../comparison/dataScaling.ts';
 import { DEFAULT_DATA_CONFIG } from '../config/dataConfig.ts';
 import { DEFAULT_CHOICES, METHOD_NAMES, type MethodName } from '../config/method.ts';
 import { DEFAULT_RUN_CONFIG, type RunConfig } from '../config/runConfig.ts';
 import type { RunRecord } from '../config/runRecord.ts';
 import { createRandom } from '../core/random.ts';
-import type { EngineEvent } from '../protocol/events.ts';
+import type { EngineEvent, EventOf } from '../protocol/events.ts';
 import { buildFullTinyPack } from '../testing/tinyPackParts.ts';
 import { Session } from './session.ts';
 
@@ -133,6 +134,25 @@ describe('a race of all methods', () => {
     for (const { steps } of run.phases) expect(steps).toBeGreaterThan(0);
     if (method === 'SLM-is') expect(run.notes.repeats!.reduce((sum, windows, times) => sum + windows * times, 0)).toBe(run.phases[0].steps * CONFIG.batchSize);
     session.handle({ type: 'run.delete', runId });
+  });
+
+  it('trains on nested parts of the text, tested on the same documents', async () => {
+    const shares = [0.25, 0.5, 1];
+    session.handle({ type: 'runs.start', runs: shares.map((trainingShare) => ({ runId: `part.${trainingShare}`, name: `${trainingShare}`, method: choiceOf('SLM-pn'), trainingShare })), config: CONFIG });
+    const parts: RunRecord[] = [];
+    for (const share of shares) parts.push(await ended(`part.${share}`));
+    const race = runs.get('SLM-pn')!;
+    const whole = (events.find((event) => event.type === 'data.loaded') as EventOf<'data.loaded'>).data.splits.train;
+    expect(parts[2].trainingPart).toEqual({ share: 1, documents: whole.documents, tokens: whole.tokens });
+    for (const { state, test, trainingPart } of parts) {
+      expect(state).toBe('finished');
+      expect(test!.after.documentTokens).toEqual(race.test!.after.documentTokens);
+      expect(Math.abs(trainingPart!.tokens / whole.tokens - trainingPart!.share)).toBeLessThan(0.1);
+    }
+    // With all of the text it is the race's own run, to the bit.
+    expect(parts[2].bestWeightsHash).toBe(race.bestWeightsHash);
+    expect(newestStudy(parts).map(({ runId }) => runId)).toEqual(['part.0.25', 'part.0.5', 'part.1']);
+    for (const { runId } of parts) session.handle({ type: 'run.delete', runId });
   });
 
   it('stops early when asked, and keeps the best weights so far', async () => {

@@ -1,8 +1,11 @@
 // The text a run is trained and judged on: what is loaded now, or what was kept with an interrupted run.
 import type { SplitName } from '../config/dataConfig.ts';
 import type { RunConfig } from '../config/runConfig.ts';
+import type { TrainingPart } from '../config/runRecord.ts';
+import { formatPercent } from '../core/format.ts';
 import { UserError } from '../core/invariant.ts';
 import type { Corpus } from '../data/corpus.ts';
+import { nestedDocuments } from '../data/nestedDocuments.ts';
 import type { CorpusSplit } from '../data/split.ts';
 import { restoredText, storedText, type StoredText } from '../data/storedCorpus.ts';
 import { checkTrainable, evaluationText, TrainingWindows, type EvaluationText } from '../data/windows.ts';
@@ -16,6 +19,8 @@ export interface RunText {
   readonly fingerprint: string;
   /** Names of the files, as the list of runs shows them. */
   readonly label: string;
+  /** Where `split` has only a part of the training documents. */
+  readonly part?: TrainingPart;
 }
 
 const MAX_NAMED_FILES = 3;
@@ -25,6 +30,15 @@ export function textOf({ corpus, split, summary }: LoadedData): RunText {
   const more = files.length - MAX_NAMED_FILES;
   const label = `${files.slice(0, MAX_NAMED_FILES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
   return { corpus, split, fingerprint: summary.fingerprint, label };
+}
+
+/** The text with a nested part of its training documents; the same seed gives nested parts. @throws UserError when the part is too short for one window */
+export function partOfText(text: RunText, share: number, { seqLen, seed }: RunConfig): RunText {
+  const { corpus, split } = text;
+  const train = nestedDocuments(corpus, split.documents.train, share, seed);
+  const part = { share, documents: train.length, tokens: train.reduce((sum, document) => sum + corpus.tokenCountOf(document), 0) };
+  if (part.tokens < seqLen) throw new UserError(`${formatPercent(share)} of your training text is ${part.tokens} tokens, less than one window of ${seqLen}; begin with a larger part.`);
+  return { ...text, split: { documents: { ...split.documents, train } }, part };
 }
 
 /** What to keep with a run so that it can be taken up without the files. */

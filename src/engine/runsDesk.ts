@@ -22,7 +22,7 @@ import { newRunRecord } from './newRunRecord.ts';
 import { RunControl } from './runControl.ts';
 import type { KeptRun, RunKeeper } from './runKeeper.ts';
 import { RunRecorder } from './runRecorder.ts';
-import { findText, keptText, runWindows, textOf, type RunText } from './runText.ts';
+import { findText, keptText, partOfText, runWindows, textOf, type RunText } from './runText.ts';
 
 interface ActiveRun {
   readonly control: RunControl;
@@ -48,7 +48,7 @@ export class RunsDesk {
   /** Starts runs side by side; each is told by its own events, so one that fails leaves the others alone. */
   async start(entries: readonly RunEntry[], config: RunConfig, budget?: RunBudget): Promise<void> {
     const { state } = this;
-    const invalid = invalidRunField(config) ?? (budget && invalidBudget(budget)) ?? entries.map(({ method }) => invalidMethodField(method)).find((sentence) => sentence !== undefined);
+    const invalid = invalidRunField(config) ?? (budget && invalidBudget(budget)) ?? entries.map(invalidEntry).find((sentence) => sentence !== undefined);
     if (invalid) throw new UserError(invalid);
     if (state.isTraining) throw new UserError('Stop the present run before starting others.');
     const { pack, tokenizer } = state.requirePack();
@@ -60,9 +60,11 @@ export class RunsDesk {
     const shapes = await packShapes(pack, entries.map(({ method }) => method));
     await requireMemory({ gpu: state.requireGpu(), shapes, runs: entries.map(({ method }) => ({ method, settings: config })), reserved: this.reservedBytes() });
     const corpus = keptText(text, tokenizer);
-    for (const { runId, name, method } of entries) {
+    // Before the first run begins: a part that is too short is refused together with the rest.
+    const parts = entries.map(({ trainingShare }) => (trainingShare === undefined ? text : partOfText(text, trainingShare, config)));
+    for (const [index, { runId, name, method }] of entries.entries()) {
       const planned = budget ? plannedForBudget(method, config, budget, { small: pack.model, large: shapes.large }) : { method, settings: config };
-      await this.begin(newRunRecord(state, text, { runId, name, ...planned, ...(budget ? { budget } : {}) }), text, { corpus });
+      await this.begin(newRunRecord(state, parts[index], { runId, name, ...planned, ...(budget ? { budget } : {}) }), parts[index], { corpus });
     }
   }
 
@@ -82,7 +84,8 @@ export class RunsDesk {
     const shapes = await packShapes(pack, records.map(({ method }) => method));
     await requireMemory({ gpu: this.state.requireGpu(), shapes, runs: records, reserved: this.reservedBytes() });
     for (const record of records) {
-      const text = await findText(this.state, store, record.dataFingerprint, record.dataLabel);
+      const whole = await findText(this.state, store, record.dataFingerprint, record.dataLabel);
+      const text = record.trainingPart ? partOfText(whole, record.trainingPart.share, record.settings) : whole;
       const checkpoint = await store.checkpoint(record.runId);
       await this.begin(checkpoint ? { ...record, state: 'running', error: undefined } : fromItsBeginning(record), text, {}, checkpoint);
     }
@@ -184,6 +187,11 @@ export class RunsDesk {
       kept.tell();
     });
   }
+}
+
+/** One sentence about what makes no sense about a run to be started, or undefined. */
+function invalidEntry({ method, trainingShare = 1 }: RunEntry): string | undefined {
+  return invalidMethodField(method) ?? (trainingShare > 0 && trainingShare <= 1 ? undefined : `The part of the training text must be above 0 and at most 1, not ${trainingShare}.`);
 }
 
 /** A run without a checkpoint starts over: nothing of what it did is left. */

@@ -87,6 +87,8 @@ export interface RunEntry {
   readonly runId: string;
   readonly name: string;
   readonly method: MethodChoice;
+  /** Trains on a nested part of the training text only, above 0, at most 1; test and validation documents stay the same. */
+  readonly trainingShare?: number;
 }
 
 export type EngineCommandType = EngineCommand['type'];

@@ -101,6 +101,7 @@ const runRecord: v.GenericSchema<unknown, RunRecord> = object({
   settings,
   budget: v.optional(budget),
   dataFingerprint: text(MAX_NAME),
+  trainingPart: v.optional(object({ share: between(0, 1), documents: count, tokens: count })),
   dataLabel: text(MAX_SENTENCE),
   packName: text(MAX_NAME),
   packHash: text(MAX_NAME),

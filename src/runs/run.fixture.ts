@@ -48,7 +48,7 @@ export function finishedRun(change: Partial<RunRecord> = {}): RunRecord {
   return {
     formatVersion: 1, runId: 'run-1', name: 'Contracts, most frequent', createdAt: '2026-03-04T05:06:07.000Z', updatedAt: '2026-03-04T05:36:07.123Z', state: 'finished',
     method: { ...DEFAULT_CHOICES['SLM-pn'], cluster: 3 }, settings: { ...DEFAULT_RUN_CONFIG, seed: 77 }, budget: { unit: 'tokens', amount: 8000 },
-    dataFingerprint: 'f00dcafe', dataLabel: 'contracts.jsonl', packName: 'nano', packHash: 'ab'.repeat(32), adapter: 'Google SwiftShader',
+    dataFingerprint: 'f00dcafe', trainingPart: { share: 0.25, documents: 12, tokens: 3456 }, dataLabel: 'contracts.jsonl', packName: 'nano', packHash: 'ab'.repeat(32), adapter: 'Google SwiftShader',
     startingWeightsHash: weightsHash(tensorsOf(1)), bestWeightsHash: weightsHash(tensorsOf(2)),
     curve: [
       { step: 0, tokens: 0, seconds: 0, flops: 0, validationLoss: 4.25 },

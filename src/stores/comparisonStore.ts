@@ -4,6 +4,7 @@ import type { EngineClient } from '../client/engineClient.ts';
 import { DEFAULT_CHOICES, METHOD_NAMES, type MethodChoice, type MethodName } from '../config/method.ts';
 import type { RunBudget } from '../config/runBudget.ts';
 import type { RunRecord } from '../config/runRecord.ts';
+import { formatPercent } from '../core/format.ts';
 import type { EngineCommand } from '../protocol/commands.ts';
 import type { EventOf, RefusedRuns } from '../protocol/events.ts';
 import { commandFailure } from './engineFailure.ts';
@@ -33,6 +34,8 @@ export interface ComparisonState {
   changeChoice(choice: MethodChoice): void;
   changeBudget(budget: RunBudget): void;
   startRace(): void;
+  /** Trains this method on nested parts of the training text side by side, with the settings of step 4. @param shares above 0, at most 1 */
+  startScaling(method: MethodName, shares: readonly number[]): void;
   /** Starts the refused runs, or takes them up again, with the offered settings; a race brings them to step 4, whose settings it has. */
   acceptOffer(): void;
   /** Starts a run of the same method and settings again. */
@@ -86,6 +89,12 @@ export function createComparisonStore(client: EngineClient, settings: RunsStore)
       set({ error: undefined, refused: undefined, compared: new Set(runs.map(({ runId }) => runId)) });
       send({ type: 'runs.start', runs, config: settings.getState().config, budget }, true);
     },
+    startScaling: (method, shares) => {
+      const choice = get().choices[method];
+      const runs = shares.map((share) => ({ runId: nextRunId(), name: `${method}, ${formatPercent(share)} of the text`, method: choice, trainingShare: share }));
+      set({ error: undefined, refused: undefined, compared: new Set(runs.map(({ runId }) => runId)) });
+      send({ type: 'runs.start', runs, config: settings.getState().config }, true);
+    },
     acceptOffer: () => {
       const { refused } = get();
       if (!refused?.offer) return;
@@ -101,7 +110,7 @@ export function createComparisonStore(client: EngineClient, settings: RunsStore)
     repeat: (runId) => {
       const run = get().runs?.find((candidate) => candidate.runId === runId);
       if (!run) return;
-      const entry = { runId: nextRunId(), name: `${run.name} again`, method: run.method };
+      const entry = { runId: nextRunId(), name: `${run.name} again`, method: run.method, ...(run.trainingPart ? { trainingShare: run.trainingPart.share } : {}) };
       set({ error: undefined, refused: undefined, compared: new Set([...get().compared, entry.runId]) });
       send({ type: 'runs.start', runs: [entry], config: run.settings, ...(run.budget ? { budget: run.budget } : {}) }, false);
     },

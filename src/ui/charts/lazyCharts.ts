@@ -6,11 +6,13 @@ const importPerplexityChart = () => import('./PerplexityChart.tsx');
 const importSmallChart = () => import('./SmallChart.tsx');
 
 const importCompareChart = () => import('../compare/CompareChart.tsx');
+const importScalingChart = () => import('../compare/ScalingChart.tsx');
 
 export const LazyPerplexityChart = lazy(async () => ({ default: (await importPerplexityChart()).PerplexityChart }));
 export const LazySmallChart = lazy(async () => ({ default: (await importSmallChart()).SmallChart }));
 
 export const LazyCompareChart = lazy(async () => ({ default: (await importCompareChart()).CompareChart }));
+export const LazyScalingChart = lazy(async () => ({ default: (await importScalingChart()).ScalingChart }));
 
 export function preloadCharts(): void {
   const load = (): void => {

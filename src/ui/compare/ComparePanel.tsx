@@ -13,6 +13,7 @@ import { useStudio } from '../StudioContext.ts';
 import { useWaitsFor } from '../useStepFacts.ts';
 import styles from './Compare.module.css';
 import { curveLines, type CurveAxis } from './curves.ts';
+import { DataScalingCard } from './DataScalingCard.tsx';
 import { MethodTableView } from './MethodTableView.tsx';
 import { RaceSettings } from './RaceSettings.tsx';
 import { RunList } from './RunList.tsx';
@@ -70,6 +71,7 @@ export function ComparePanel() {
         </Notice>
       )}
       <Compared />
+      <DataScalingCard />
       <Card title="Your runs">
         {runs && runs.length > 0 ? <RunList runs={runs} /> : <p className={styles.note}>No runs yet. They are kept in this browser and survive a reload.</p>}
         <input ref={picker} type="file" accept=".zip" hidden data-testid="run-import" onChange={(event) => {
