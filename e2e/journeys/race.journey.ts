@@ -46,9 +46,9 @@ test('a race survives a reload, ends in a table, and a run goes to another profi
   await studio.open();
   await studio.useSample();
   await studio.project('mostFrequent');
-  await studio.setRun({ batchSize: 2, seqLen: 64, evaluateEvery: 10, evaluationTokens: 1024, patience: 0 });
+  await studio.setRun({ batchSize: 2, seqLen: 64, evaluateEvery: 25, evaluationTokens: 1024, patience: 0 });
   await studio.part('race-method-SLM-nopt').check();
-  await studio.part('race-budget').fill('9600');
+  await studio.part('race-budget').fill('6400');
   await studio.part('race-start').click();
   // Long enough that there is a checkpoint of each to go on from.
   await expect.poll(async () => (await studio.engine.of('run.stepped')).length, { timeout: 120_000 }).toBeGreaterThan(15);
@@ -66,7 +66,7 @@ test('a race survives a reload, ends in a table, and a run goes to another profi
   for (const { step } of await firstSteps(studio)) expect(step, 'goes on from its checkpoint').toBeGreaterThan(1);
   const runs = await finishedRuns(studio);
   for (const run of runs) {
-    expect(run.phases.reduce((sum, { steps }) => sum + steps, 0)).toBe(75);
+    expect(run.phases.reduce((sum, { steps }) => sum + steps, 0)).toBe(50);
     expect(run.test?.after.perplexity).toBeLessThan(run.test?.before?.perplexity ?? 0);
   }
   for (const box of await studio.part('run-item').locator('input[type="checkbox"]').all()) await box.check();
