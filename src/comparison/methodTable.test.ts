@@ -41,6 +41,13 @@ describe('methodTable', () => {
     expect(high).toBeGreaterThan(table.rows[1].ratio!);
   });
 
+  it('tells size and speed of the model that is left, where they were measured', () => {
+    const measured = { ...runOf('SLM', figureOf(0, 1)), deployed: { parameters: 1000, tokensPerSecond: 42, measuredTokens: 40 } };
+    const { rows } = methodTable([measured, runOf('SLM-pn', figureOf(0, 2))]);
+    expect(rows[0]).toMatchObject({ parameters: 1000, tokensPerSecond: 42 });
+    expect(rows[1].tokensPerSecond).toBeUndefined();
+  });
+
   it('recommends the best deployable method when the documents support it, never the large model', () => {
     const { conclusion } = methodTable([runOf('SLM', figureOf(0, 1)), runOf('SLM-pn', figureOf(-0.1, 2)), runOf('LLM', figureOf(-0.5, 3))]);
     expect(conclusion).toMatch(/^On your test documents SLM-pn is the best start/);

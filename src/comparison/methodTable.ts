@@ -18,6 +18,9 @@ export interface MethodRow {
   readonly tokens: number;
   readonly flops: number;
   readonly seconds: number;
+  /** Of the model that is left: its size, and tokens per second of generation on the run's adapter. */
+  readonly parameters?: number;
+  readonly tokensPerSecond?: number;
 }
 
 export interface MethodTable {
@@ -39,12 +42,12 @@ export function methodTable(runs: readonly RunRecord[]): MethodTable {
   const ordered = [...tested].sort((a, b) => METHOD_NAMES.indexOf(a.method.method) - METHOD_NAMES.indexOf(b.method.method));
   const baseline = ordered.find(({ method }) => method.method === BASELINE);
   const rows = ordered.map((run): MethodRow => {
-    const { runId, name, method, test, cost } = run;
+    const { runId, name, method, test, cost, deployed } = run;
     const compared = baseline && run !== baseline && sameDocuments(test.after, baseline.test.after);
     return {
       runId, name, method: method.method, before: test.before, after: test.after,
       ...(compared ? { ratio: test.after.perplexity / baseline.test.after.perplexity, ratioInterval: ratioInterval(test.after, baseline.test.after, CONFIDENCE) } : {}),
-      tokens: cost.tokens, flops: cost.flops, seconds: cost.seconds,
+      tokens: cost.tokens, flops: cost.flops, seconds: cost.seconds, parameters: deployed?.parameters, tokensPerSecond: deployed?.tokensPerSecond,
     };
   });
   return { rows, baseline: baseline?.runId, conclusion: conclusion(rows) };
@@ -73,7 +76,7 @@ function conclusion(rows: readonly MethodRow[]): string {
   return `Your ${best.after.documents} test documents do not tell ${joinWords(tied)} apart: take the cheapest of them, or hold out more text.${behind}`;
 }
 
-const labelOf = ({ name, method }: MethodRow): string => (name === METHODS[method].label || name === method ? method : `${name} (${method})`);
+const labelOf = ({ name, method }: MethodRow): string => (name.startsWith(method) ? name : name === METHODS[method].label ? method : `${name} (${method})`);
 const lowerBy = (ratio: number): string => formatPercent(1 - ratio);
 const joinWords = (words: readonly string[]): string => (words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`);
 

@@ -93,6 +93,15 @@ export interface RunNotes {
   readonly warning?: string;
 }
 
+/** The model that a run leaves, as it would be used. */
+export interface DeployedModel {
+  readonly parameters: number;
+  /** Generation one token at a time on the run's adapter, after the prompt was read. */
+  readonly tokensPerSecond: number;
+  /** Tokens that this was measured over. */
+  readonly measuredTokens: number;
+}
+
 export interface TrainingPart {
   /** Of the training text's tokens, above 0, at most 1. */
   readonly share: number;
@@ -129,7 +138,10 @@ export interface RunRecord {
   readonly bestWeightsHash?: string;
   /** Steps ascend; at most MAX_CURVE_POINTS. */
   readonly curve: readonly RunCurvePoint[];
+  /** Text by the run's best weights; every run of one text completes the same prompt from the same seed. */
   readonly samples: readonly RunSample[];
+  /** Absent while it trains, and where the model ended its text too soon to be timed. */
+  readonly deployed?: DeployedModel;
   readonly test?: { readonly before?: RunTestFigure; readonly after: RunTestFigure };
   /** In the order they were run. */
   readonly phases: readonly RunPhase[];

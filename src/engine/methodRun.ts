@@ -1,5 +1,6 @@
 // One run of a method from its first phase to its test figures: trains the phases, takes turns on the GPU with other runs, validates, keeps a checkpoint from
 // which it can be taken up again, and keeps its record.
+import type { ModelConfig } from '../config/modelConfig.ts';
 import type { RunRecord, RunTestFigure } from '../config/runRecord.ts';
 import type { EvaluationText } from '../data/windows.ts';
 import { weightsHash } from '../formats/weightsHash.ts';
@@ -16,6 +17,7 @@ import { Phase } from '../training/phase.ts';
 import { CheckpointPace } from './checkpointPace.ts';
 import { testFigure } from './figures.ts';
 import type { GpuShare } from './gpuShare.ts';
+import type { RunCompletion } from './runSample.ts';
 import type { RunControl } from './runControl.ts';
 import type { RunRecorder } from './runRecorder.ts';
 
@@ -36,6 +38,8 @@ export interface MethodRunSurroundings {
   readonly usedShare: () => number;
   /** Whether this share of its budget is used up. */
   readonly isSpent: (share: number) => boolean;
+  /** Text by the run's model, and its speed. */
+  readonly complete: (model: ModelConfig, weights: Float32Array) => Promise<RunCompletion>;
   readonly onStep: (step: RunStep) => void;
   /** The record changed: a validation, a new phase, test figures. */
   readonly onChange: () => void;
@@ -72,6 +76,9 @@ export class MethodRun {
     const { model } = last ?? { model: undefined };
     if (!model) throw new Error('a method has at least one phase');
     await this.testBoth(last as PhaseRequest, next.value, signal);
+    // Alone on the GPU for its moment: the speed would be the race's otherwise. Not part of the cost.
+    const { sample, deployed } = await this.around.share.turn(() => 0, () => this.around.complete(model, (next.value as PhaseOutcome).weights));
+    this.recorder.change({ samples: [sample], deployed });
     this.recorder.end('finished');
     await this.around.keep({ bestWeights: this.namedWeights(last as PhaseRequest, next.value.weights) });
     this.around.onChange();

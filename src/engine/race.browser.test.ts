@@ -77,6 +77,10 @@ describe('a race of all methods', () => {
     expect(run.cost.peakGpuBytes).toBeGreaterThan(0);
     const { before, after } = run.test!;
     expect(after.perplexity).toBeLessThan(before!.perplexity);
+    expect(run.samples).toHaveLength(1);
+    expect(run.samples[0].prompt).toBe(runs.get('SLM')!.samples[0].prompt);
+    const { parameters } = run.deployed ?? { parameters: undefined };
+    if (method !== 'LLM') expect(parameters).toBe(runs.get('SLM')!.deployed?.parameters);
     // A teacher's losses are not on the curve: it begins with the student.
     expect(run.curve[0].step).toBe(method === 'SLM-d' ? run.phases[0].steps : 0);
     expect(run.curve.at(-1)!.step).toBe(run.phases.reduce((sum, { steps }) => sum + steps, 0));

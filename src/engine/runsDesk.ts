@@ -22,6 +22,7 @@ import { newRunRecord } from './newRunRecord.ts';
 import { RunControl } from './runControl.ts';
 import type { KeptRun, RunKeeper } from './runKeeper.ts';
 import { RunRecorder } from './runRecorder.ts';
+import { completeSample, samplePrompt } from './runSample.ts';
 import { findText, keptText, partOfText, runWindows, textOf, type RunText } from './runText.ts';
 
 interface ActiveRun {
@@ -169,6 +170,7 @@ export class RunsDesk {
       gpu, share: this.share, control: run.control, keep: (learnt) => kept.store(learnt), onChange: () => kept.tell(), usedShare: share,
       isSpent: (upTo) => budget !== undefined && share() >= upTo,
       validation: windows.validation, test: windows.test,
+      complete: (model, weights) => completeSample(gpu, model, weights, tokenizer, samplePrompt(text)),
       onStep: (step) => state.emit({ type: 'run.stepped', runId: record.runId, ...step, cost: recorder.record.cost, gpuBytes: gpu.buffers.bytes }),
     }, checkpoint);
     kept.tell();

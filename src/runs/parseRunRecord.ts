@@ -110,6 +110,7 @@ const runRecord: v.GenericSchema<unknown, RunRecord> = object({
   bestWeightsHash: v.optional(weightsHash),
   curve,
   samples: list(object({ prompt: text(MAX_SAMPLE_TEXT), text: text(MAX_SAMPLE_TEXT), seed: count }), MAX_SAMPLES),
+  deployed: v.optional(object({ parameters: count, tokensPerSecond: amount, measuredTokens: count })),
   test: v.optional(object({ before: v.optional(testFigure), after: testFigure })),
   phases: list(object({ name: text(MAX_NAME), steps: count, tokens: amount, flops: amount, seconds: amount }), MAX_PHASES),
   cost: object({ tokens: amount, flops: amount, seconds: amount, peakGpuBytes: amount }),

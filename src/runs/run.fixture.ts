@@ -56,6 +56,7 @@ export function finishedRun(change: Partial<RunRecord> = {}): RunRecord {
       { step: 15, tokens: 7680, seconds: 5.25, flops: 6.3e10, trainLoss: 3.5 },
     ],
     samples: [{ prompt: 'The parties', text: ' agree as follows: “…” \u2028', seed: 5 }],
+    deployed: { parameters: 1_377_408, tokensPerSecond: 84.5, measuredTokens: 40 },
     test: { before: testFigure(1), after: testFigure(2) },
     phases: [{ name: 'fine-tuning', steps: 15, tokens: 7680, flops: 6.3e10, seconds: 5.25 }],
     cost: { tokens: 7680, flops: 6.3e10, seconds: 5.25, peakGpuBytes: 123_456_789 },

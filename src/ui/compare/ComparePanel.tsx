@@ -17,6 +17,7 @@ import { DataScalingCard } from './DataScalingCard.tsx';
 import { MethodTableView } from './MethodTableView.tsx';
 import { RaceSettings } from './RaceSettings.tsx';
 import { RunList } from './RunList.tsx';
+import { RunNotesView } from './RunNotesView.tsx';
 import { SettingsDifference } from './SettingsDifference.tsx';
 
 const AXES: readonly { readonly value: CurveAxis; readonly label: string }[] = [
@@ -39,6 +40,7 @@ function Compared() {
         <Suspense fallback={null}><LazyCompareChart lines={lines} axis={axis} /></Suspense>
       </div>
       <MethodTableView runs={shown} />
+      <RunNotesView runs={shown} />
       {shown.length === 2 && <SettingsDifference a={shown[0]} b={shown[1]} />}
     </Card>
   );

@@ -49,7 +49,7 @@ export function RaceSettings({ busy }: { busy: boolean }) {
           {runnable.length === 1 ? 'Start the run' : `Race ${runnable.length} methods`}
         </Button>
       </div>
-      <p className={styles.note}>Batch, window length, learning rate and all else are those of step 4; the number of steps follows from the budget.</p>
+      <p className={styles.note}>Batch, window length, learning rate and all else are those of step 4; the number of steps follows from the budget, half of it for a teacher or for resampled text where a method has one.</p>
       <MemoryEstimateLine of="race" />
       {waitsFor && <p className={styles.note}>{waitsFor}</p>}
     </div>
