@@ -1,0 +1,229 @@
+"""Writes the golden trajectories that the studio's tests replay: every method of the paper, trained for 20 AdamW steps a phase from the bundled
+pack's own files on the sample text, with the loss of every step and of held-out text before and after. The trainer's models, losses, optimizer
+and expert choice; schedule and clipping, in which the studio differs in the last digits, written out. Computed in float64.
+
+    /usr/bin/python3 -m pretrain.golden.write_method_trajectories
+"""
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..config import TrainConfig
+from ..evaluate.distillation import distillation_loss
+from ..evaluate.domain_text import TrainingWindows
+from ..evaluate.experts import mixture_vector, most_frequent_cluster
+from ..model.llama import Llama
+from ..model.loss import chunked_loss, token_losses
+from ..pack.safetensors_file import write_safetensors
+from ..training.optimizer import make_optimizer, set_learning_rate
+from .bundled_pack import SAMPLE, blank_small_model, encoded, end_of_text, large_model, projected_network, reservoir_texts, small_model
+from .studio_random import drawn_windows, random_weights
+from .write_golden import FOLDER
+
+NAME = "method-trajectories"
+B, T, STEPS = 4, 32, 20
+VALIDATION_WINDOWS = 8
+SETTINGS: dict[str, Any] = {
+    "steps": STEPS, "batchSize": B, "seqLen": T, "learningRate": 1e-3, "warmupSteps": 4, "schedule": "cosine", "finalLearningRateShare": 0.1,
+    "weightDecay": 0.1, "beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8, "clipNorm": 1.0, "seed": 7, "evaluateEvery": STEPS,
+}
+"""As the studio's RunConfig names them; the same in every phase. Validation comes before the first step and after the last."""
+CLUSTER_COUNTS = (0, 17, 31, 0, 0, 0, 0, 0, 0, 5, 9, 0, 0, 2, 0, 0)
+"""A made histogram of the text's windows. Their sum is a power of two, so that shares are exact."""
+CHOICES: tuple[dict[str, Any], ...] = (
+    {"method": "SLM"},
+    {"method": "SLM-nopt"},
+    {"method": "SLM-pn", "strategy": "mostFrequent"},
+    {"method": "SLM-pn", "strategy": "mixture"},
+    {"method": "SLM-mix", "strategy": "mostFrequent"},
+    {"method": "SLM-is", "start": "slm", "pretrainingSteps": STEPS},
+    {"method": "SLM-d", "weight": 0.5, "temperature": 1.5, "teacherSteps": STEPS},
+    {"method": "LLM"},
+)
+"""As the studio's MethodChoice names them (src/config/method.ts)."""
+
+BatchLoss = Callable[[Tensor, Tensor], Tensor]
+"""tokens, targets [B, T] -> mean nats per token."""
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Tokens, each with its next as the target: int64 [..., T + 1]."""
+
+    domain: np.ndarray
+    """[STEPS, B, T + 1] of the sample text."""
+    validation: np.ndarray
+    """[VALIDATION_WINDOWS, T + 1] of its last document, which is in no training window."""
+    reservoir: np.ndarray
+    """[STEPS, B, T + 1] of generic text resampled to the histogram."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    name: str
+    losses: list[float]
+    """Of each step's batch before its update, nats per token."""
+    gradient_norms: list[float]
+    """Before clipping."""
+    validation: list[float]
+    """Nats per token before the first step and after the last."""
+    model: Llama
+    """With the weights that are the phase's result."""
+
+
+def domain_windows() -> tuple[np.ndarray, np.ndarray]:
+    """Windows.domain, by the trainer's own draw, and Windows.validation."""
+    end = end_of_text()
+    texts = [json.loads(line)["text"] for line in SAMPLE.read_text(encoding="utf-8").splitlines()]
+    documents = [np.append(ids.astype(np.int64), end) for ids in encoded(texts)]
+    source = TrainingWindows(documents[:-1], end, T, SETTINGS["seed"])
+    batches = [torch.cat([tokens, targets[:, -1:]], dim=1).numpy() for tokens, targets in (source.next(B) for _ in range(STEPS))]
+    held_out = np.concatenate([[end], documents[-1]])
+    return np.stack(batches), np.stack([held_out[i * T : i * T + T + 1] for i in range(VALIDATION_WINDOWS)])
+
+
+def resampled_windows() -> np.ndarray:
+    """Windows.reservoir: those that the studio draws."""
+    texts = reservoir_texts()
+    assert all(len(text) > T for text in texts), "a cluster without windows would leave its share to the others"
+    numbers = [math.ceil((len(text) - 1) / T) for text in texts]
+    drawn = drawn_windows(numbers, histogram(), SETTINGS["seed"], STEPS * B)
+    starts = [(cluster, min(window * T, len(texts[cluster]) - 1 - T)) for cluster, window in drawn]
+    return np.stack([texts[cluster][start : start + T + 1] for cluster, start in starts]).astype(np.int64).reshape(STEPS, B, T + 1)
+
+
+def histogram() -> list[float]:
+    return [count / sum(CLUSTER_COUNTS) for count in CLUSTER_COUNTS]
+
+
+def learning_rate_at(step: int) -> float:
+    """Of step `step` (from 1), as src/training/schedule.ts has it: its cosine ends on the floor, where the trainer's is a step behind."""
+    peak, warmup, floor = SETTINGS["learningRate"], SETTINGS["warmupSteps"], SETTINGS["finalLearningRateShare"]
+    if step <= warmup:
+        return peak * step / warmup
+    return peak * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * (step - warmup) / (STEPS - warmup))))
+
+
+def train(name: str, model: Llama, batches: np.ndarray, validation: np.ndarray, judged: bool = True, batch_loss: BatchLoss | None = None) -> Phase:
+    """Trains `model` for one step per batch [B, T + 1]. A phase that is judged ends with the better of its two validations' weights, any other
+    with the last ones."""
+    batch_loss = batch_loss or (lambda tokens, targets: chunked_loss(model.hidden(tokens).flatten(0, 1), model.head_weight, targets.flatten()))
+    optimizer = make_optimizer(
+        model,
+        TrainConfig(
+            tokens=1, context=T, sequences_per_group=1, groups_per_step=1,
+            learning_rate=SETTINGS["learningRate"], weight_decay=SETTINGS["weightDecay"], beta1=SETTINGS["beta1"], beta2=SETTINGS["beta2"],
+        ),
+    )
+    assert optimizer.defaults["eps"] == SETTINGS["epsilon"]
+    start = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    before = held_out_loss(model, validation)
+    losses: list[float] = []
+    norms: list[float] = []
+    for step, batch in enumerate(torch.from_numpy(batches), start=1):
+        set_learning_rate(optimizer, learning_rate_at(step))
+        optimizer.zero_grad()
+        loss = batch_loss(batch[:, :-1], batch[:, 1:])
+        loss.backward()
+        losses.append(loss.item())
+        norms.append(math.sqrt(sum(weight.grad.pow(2).sum().item() for weight in model.parameters())))
+        # Not clip_grad_norm_, which divides by norm + 1e-6.
+        for weight in model.parameters():
+            weight.grad.mul_(min(1.0, SETTINGS["clipNorm"] / norms[-1]))
+        optimizer.step()
+    after = held_out_loss(model, validation)
+    if judged and not after < before:
+        model.load_state_dict(start)
+    return Phase(name, losses, norms, [before, after], model)
+
+
+def held_out_loss(model: Llama, windows: np.ndarray) -> float:
+    """Mean nats per token of windows [N, T + 1]."""
+    tokens = torch.from_numpy(windows)
+    with torch.no_grad():
+        return token_losses(model.hidden(tokens[:, :-1]).flatten(0, 1), model.head_weight, tokens[:, 1:].flatten()).mean().item()
+
+
+def starting_model(choice: dict[str, Any]) -> Llama:
+    """What the fine-tuning of the method starts from; for SLM-is what its pretraining does."""
+    method = choice["method"]
+    if method == "LLM":
+        return large_model()
+    if method == "SLM-mix":
+        return small_model(f"mix/{most_frequent_cluster(CLUSTER_COUNTS)}.safetensors")
+    if method == "SLM-nopt":
+        return random_model()
+    return projected_model(choice["strategy"]) if method == "SLM-pn" else small_model()
+
+
+def random_model() -> Llama:
+    model = blank_small_model()
+    shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
+    weights = random_weights(shapes, model.shape.num_hidden_layers, SETTINGS["seed"])
+    model.load_state_dict({name: torch.from_numpy(values.astype(np.float64)) for name, values in weights.items()})
+    return model
+
+
+@torch.no_grad()
+def projected_model(strategy: str) -> Llama:
+    network = projected_network()
+    cluster = most_frequent_cluster(CLUSTER_COUNTS)
+    vector = network.E[cluster] if strategy == "mostFrequent" else mixture_vector(network.E.float(), CLUSTER_COUNTS).double()
+    model = blank_small_model()
+    model.load_state_dict(network.project(vector))
+    return model
+
+
+def phases_of(choice: dict[str, Any], windows: Windows) -> list[Phase]:
+    model = starting_model(choice)
+    if choice["method"] == "SLM-is":
+        pretrained = train("pretraining", model, windows.reservoir, windows.validation, judged=False)
+        return [pretrained, train("fineTuning", pretrained.model, windows.domain, windows.validation)]
+    if choice["method"] == "SLM-d":
+        teacher = train("teacher", large_model(), windows.domain, windows.validation)
+        return [teacher, train("fineTuning", model, windows.domain, windows.validation, batch_loss=taught_loss(choice, model, teacher.model))]
+    return [train("fineTuning", model, windows.domain, windows.validation)]
+
+
+def taught_loss(choice: dict[str, Any], student: Llama, teacher: Llama) -> BatchLoss:
+    def batch_loss(tokens: Tensor, targets: Tensor) -> Tensor:
+        with torch.no_grad():
+            teacher_hidden = teacher.hidden(tokens).flatten(0, 1)
+        mix = {"weight": choice["weight"], "temperature": choice["temperature"]}
+        return distillation_loss(student.hidden(tokens).flatten(0, 1), student.head_weight, targets.flatten(), teacher_hidden, teacher.head_weight, **mix)
+
+    return batch_loss
+
+
+def ends_of_matrices(model: Llama) -> dict[str, list[float]]:
+    """First and last value of every matrix: alike only if all numbers between were drawn alike."""
+    return {name: [weight.flatten()[0].item(), weight.flatten()[-1].item()] for name, weight in model.named_parameters() if weight.dim() == 2}
+
+
+def write_trajectories(folder: Path) -> None:
+    """Writes method-trajectories.safetensors (windows) and method-trajectories.json into `folder`."""
+    windows = Windows(*domain_windows(), resampled_windows())
+    path = folder / f"{NAME}.safetensors"
+    write_safetensors(path, {name: array.astype(np.int32) for name, array in vars(windows).items()})
+    runs = []
+    for choice in CHOICES:
+        phases = phases_of(choice, windows)
+        described = [{"name": phase.name, "validation": phase.validation, "losses": phase.losses, "gradientNorms": phase.gradient_norms} for phase in phases]
+        expert = {"expert": most_frequent_cluster(CLUSTER_COUNTS)} if choice.get("strategy") == "mostFrequent" else {}
+        runs.append({"choice": choice, **expert, "phases": described})
+        for phase in phases:
+            print(f"{choice}: {phase.name} {phase.losses[0]:.4f} -> {phase.losses[-1]:.4f}, held out {phase.validation[0]:.4f} -> {phase.validation[1]:.4f}")
+    description = {"settings": SETTINGS, "histogram": histogram(), "randomWeights": ends_of_matrices(random_model()), "runs": runs, "torch": torch.__version__}
+    path.with_suffix(".json").write_text(json.dumps(description, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    write_trajectories(FOLDER)
