@@ -29,7 +29,7 @@ from .studio_random import drawn_windows, random_weights
 from .write_golden import FOLDER
 
 NAME = "method-trajectories"
-B, T, STEPS = 4, 32, 20
+B, T, STEPS = 2, 32, 20
 VALIDATION_WINDOWS = 8
 SETTINGS: dict[str, Any] = {
     "steps": STEPS, "batchSize": B, "seqLen": T, "learningRate": 1e-3, "warmupSteps": 4, "schedule": "cosine", "finalLearningRateShare": 0.1,
