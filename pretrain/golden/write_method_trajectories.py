@@ -1,6 +1,6 @@
 """Writes the golden trajectories that the studio's tests replay: every method of the paper, trained for 20 AdamW steps a phase from the bundled
 pack's own files on the sample text, with the loss of every step and of held-out text before and after. The trainer's models, losses, optimizer
-and expert choice; schedule and clipping, in which the studio differs in the last digits, written out. Computed in float64.
+and expert choice; the studio's schedule and clipping, written out. Computed in float64.
 
     /usr/bin/python3 -m pretrain.golden.write_method_trajectories
 """
@@ -18,26 +18,23 @@ from torch import Tensor
 
 from ..config import TrainConfig
 from ..evaluate.distillation import distillation_loss
-from ..evaluate.domain_text import TrainingWindows
 from ..evaluate.experts import mixture_vector, most_frequent_cluster
 from ..model.llama import Llama
 from ..model.loss import chunked_loss, token_losses
 from ..pack.safetensors_file import write_safetensors
 from ..training.optimizer import make_optimizer, set_learning_rate
-from .bundled_pack import SAMPLE, blank_small_model, encoded, end_of_text, large_model, projected_network, reservoir_texts, small_model
-from .studio_random import drawn_windows, random_weights
+from .bundled_pack import blank_small_model, large_model, projected_network, small_model
+from .studio_random import random_weights
+from .trajectory_windows import B, CLUSTER_COUNTS, SEED, STEPS, T, Windows, draw_windows, histogram
 from .write_golden import FOLDER
 
 NAME = "method-trajectories"
-B, T, STEPS = 2, 32, 20
-VALIDATION_WINDOWS = 8
 SETTINGS: dict[str, Any] = {
     "steps": STEPS, "batchSize": B, "seqLen": T, "learningRate": 1e-3, "warmupSteps": 4, "schedule": "cosine", "finalLearningRateShare": 0.1,
-    "weightDecay": 0.1, "beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8, "clipNorm": 1.0, "seed": 7, "evaluateEvery": STEPS,
+    "weightDecay": 0.5, "beta1": 0.9, "beta2": 0.95, "epsilon": 1e-8, "clipNorm": 4.3, "seed": SEED, "evaluateEvery": STEPS,
 }
-"""As the studio's RunConfig names them; the same in every phase. Validation comes before the first step and after the last."""
-CLUSTER_COUNTS = (0, 17, 31, 0, 0, 0, 0, 0, 0, 5, 9, 0, 0, 2, 0, 0)
-"""A made histogram of the text's windows. Their sum is a power of two, so that shares are exact."""
+"""As the studio's RunConfig names them; the same in every phase. Validation comes before the first step and after the last. So much decay and such
+a clip norm (some steps are clipped, some are not) that losses would show it if either were another."""
 CHOICES: tuple[dict[str, Any], ...] = (
     {"method": "SLM"},
     {"method": "SLM-nopt"},
@@ -55,18 +52,6 @@ BatchLoss = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Tokens, each with its next as the target: int64 [..., T + 1]."""
-
-    domain: np.ndarray
-    """[STEPS, B, T + 1] of the sample text."""
-    validation: np.ndarray
-    """[VALIDATION_WINDOWS, T + 1] of its last document, which is in no training window."""
-    reservoir: np.ndarray
-    """[STEPS, B, T + 1] of generic text resampled to the histogram."""
-
-
-@dataclass(frozen=True)
 class Phase:
     name: str
     losses: list[float]
@@ -79,33 +64,8 @@ class Phase:
     """With the weights that are the phase's result."""
 
 
-def domain_windows() -> tuple[np.ndarray, np.ndarray]:
-    """Windows.domain, by the trainer's own draw, and Windows.validation."""
-    end = end_of_text()
-    texts = [json.loads(line)["text"] for line in SAMPLE.read_text(encoding="utf-8").splitlines()]
-    documents = [np.append(ids.astype(np.int64), end) for ids in encoded(texts)]
-    source = TrainingWindows(documents[:-1], end, T, SETTINGS["seed"])
-    batches = [torch.cat([tokens, targets[:, -1:]], dim=1).numpy() for tokens, targets in (source.next(B) for _ in range(STEPS))]
-    held_out = np.concatenate([[end], documents[-1]])
-    return np.stack(batches), np.stack([held_out[i * T : i * T + T + 1] for i in range(VALIDATION_WINDOWS)])
-
-
-def resampled_windows() -> np.ndarray:
-    """Windows.reservoir: those that the studio draws."""
-    texts = reservoir_texts()
-    assert all(len(text) > T for text in texts), "a cluster without windows would leave its share to the others"
-    numbers = [math.ceil((len(text) - 1) / T) for text in texts]
-    drawn = drawn_windows(numbers, histogram(), SETTINGS["seed"], STEPS * B)
-    starts = [(cluster, min(window * T, len(texts[cluster]) - 1 - T)) for cluster, window in drawn]
-    return np.stack([texts[cluster][start : start + T + 1] for cluster, start in starts]).astype(np.int64).reshape(STEPS, B, T + 1)
-
-
-def histogram() -> list[float]:
-    return [count / sum(CLUSTER_COUNTS) for count in CLUSTER_COUNTS]
-
-
 def learning_rate_at(step: int) -> float:
-    """Of step `step` (from 1), as src/training/schedule.ts has it: its cosine ends on the floor, where the trainer's is a step behind."""
+    """Of step `step` (from 1), as in src/training/schedule.ts: its last step is on the floor, where the trainer's cosine is a step behind."""
     peak, warmup, floor = SETTINGS["learningRate"], SETTINGS["warmupSteps"], SETTINGS["finalLearningRateShare"]
     if step <= warmup:
         return peak * step / warmup
@@ -113,8 +73,8 @@ def learning_rate_at(step: int) -> float:
 
 
 def train(name: str, model: Llama, batches: np.ndarray, validation: np.ndarray, judged: bool = True, batch_loss: BatchLoss | None = None) -> Phase:
-    """Trains `model` for one step per batch [B, T + 1]. A phase that is judged ends with the better of its two validations' weights, any other
-    with the last ones."""
+    """Takes one step per batch [B, T + 1]. As in the studio a phase that is judged ends with the weights of the better validation, any other with
+    the last ones."""
     batch_loss = batch_loss or (lambda tokens, targets: chunked_loss(model.hidden(tokens).flatten(0, 1), model.head_weight, targets.flatten()))
     optimizer = make_optimizer(
         model,
@@ -167,7 +127,7 @@ def starting_model(choice: dict[str, Any]) -> Llama:
 def random_model() -> Llama:
     model = blank_small_model()
     shapes = {name: parameter.shape for name, parameter in model.named_parameters()}
-    weights = random_weights(shapes, model.shape.num_hidden_layers, SETTINGS["seed"])
+    weights = random_weights(shapes, model.shape.num_hidden_layers, SEED)
     model.load_state_dict({name: torch.from_numpy(values.astype(np.float64)) for name, values in weights.items()})
     return model
 
@@ -210,7 +170,7 @@ def ends_of_matrices(model: Llama) -> dict[str, list[float]]:
 
 def write_trajectories(folder: Path) -> None:
     """Writes method-trajectories.safetensors (windows) and method-trajectories.json into `folder`."""
-    windows = Windows(*domain_windows(), resampled_windows())
+    windows = draw_windows()
     path = folder / f"{NAME}.safetensors"
     write_safetensors(path, {name: array.astype(np.int32) for name, array in vars(windows).items()})
     runs = []

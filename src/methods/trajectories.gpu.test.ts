@@ -19,8 +19,10 @@ import { Phase, type WindowSource } from '../training/phase.ts';
 import type { MethodContext, PhaseOutcome, PhaseRequest } from './method.ts';
 import { phasesOf } from './phasesOf.ts';
 
-/** Relative, of every single figure. */
-const TOLERANCE = 1e-4;
+/** Relative, of every step's loss. Without weight decay it would be 4e-4, and 4e-5 with a tenth less of it. */
+const TOLERANCE = 1e-5;
+/** Norms add up the rounding of all gradients. */
+const NORM_TOLERANCE = 1e-4;
 const SETTINGS: RunConfig = { ...DEFAULT_RUN_CONFIG, ...description.settings, schedule: 'cosine' };
 const { seqLen, steps } = SETTINGS;
 const ROW = seqLen + 1;
@@ -119,7 +121,7 @@ function expectTrajectory(method: string, { name, losses, gradientNorms, validat
   expect(golden.losses).toHaveLength(steps);
   expect(found.loss, `${method}, ${name}: loss`).toBeLessThan(TOLERANCE);
   expect(found.validation, `${method}, ${name}: validation loss`).toBeLessThan(TOLERANCE);
-  expect(found.gradientNorm, `${method}, ${name}: gradient norm`).toBeLessThan(TOLERANCE);
+  expect(found.gradientNorm, `${method}, ${name}: gradient norm`).toBeLessThan(NORM_TOLERANCE);
 }
 
 /** The studio's own draw from the reservoir is what PyTorch trained on. Leaves `source` where it began. */
@@ -166,7 +168,7 @@ describe('loss trajectories from PyTorch', () => {
   it('would tell each method from every other', () => {
     for (const [i, [title, run]] of TITLED.entries()) {
       for (const [otherTitle, other] of TITLED.slice(0, i)) {
-        expect(largestDeviation(run.phases.at(-1)!.losses, other.phases.at(-1)!.losses), `${title} and ${otherTitle}`).toBeGreaterThan(2 * TOLERANCE);
+        expect(largestDeviation(run.phases.at(-1)!.losses, other.phases.at(-1)!.losses), `${title} and ${otherTitle}`).toBeGreaterThan(100 * TOLERANCE);
       }
     }
   });
