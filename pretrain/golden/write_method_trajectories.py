@@ -142,15 +142,16 @@ def projected_model(strategy: str) -> Llama:
     return model
 
 
-def phases_of(choice: dict[str, Any], windows: Windows) -> list[Phase]:
-    model = starting_model(choice)
+def phases_of(choice: dict[str, Any], windows: Windows, last_steps: int = STEPS) -> list[Phase]:
+    """`last_steps`: how many steps to take of the last phase."""
+    model, batches = starting_model(choice), windows.domain[:last_steps]
     if choice["method"] == "SLM-is":
         pretrained = train("pretraining", model, windows.reservoir, windows.validation, judged=False)
-        return [pretrained, train("fineTuning", pretrained.model, windows.domain, windows.validation)]
+        return [pretrained, train("fineTuning", pretrained.model, batches, windows.validation)]
     if choice["method"] == "SLM-d":
         teacher = train("teacher", large_model(), windows.domain, windows.validation)
-        return [teacher, train("fineTuning", model, windows.domain, windows.validation, batch_loss=taught_loss(choice, model, teacher.model))]
-    return [train("fineTuning", model, windows.domain, windows.validation)]
+        return [teacher, train("fineTuning", model, batches, windows.validation, batch_loss=taught_loss(choice, model, teacher.model))]
+    return [train("fineTuning", model, batches, windows.validation)]
 
 
 def taught_loss(choice: dict[str, Any], student: Llama, teacher: Llama) -> BatchLoss:
