@@ -103,7 +103,7 @@ async function train({ name, ...request }: PhaseRequest): Promise<{ trained: Tra
       trained.gradientNorms.push(gradientNorm);
     }
     if (!request.judged) await phase.keepLast();
-    return { trained, outcome: { weights: phase.bestWeights, validationLoss: request.judged ? Math.min(...trained.validation) : trained.validation.at(-1)! } };
+    return { trained, outcome: { weights: phase.bestWeights, validationLoss: request.judged ? Math.min(...trained.validation) : trained.validation.at(-1)!, steps: phase.stepsTaken } };
   } finally {
     phase.destroy();
   }

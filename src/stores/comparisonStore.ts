@@ -91,7 +91,7 @@ export function createComparisonStore(client: EngineClient, settings: RunsStore)
     },
     startScaling: (method, shares) => {
       const choice = get().choices[method];
-      const runs = shares.map((share) => ({ runId: nextRunId(), name: `${method}, ${formatPercent(share)} of the text`, method: choice, trainingShare: share }));
+      const runs = shares.map((share) => ({ runId: nextRunId(), name: `${method}, ${partWords(share)}`, method: choice, trainingShare: share }));
       set({ error: undefined, refused: undefined, compared: new Set(runs.map(({ runId }) => runId)) });
       send({ type: 'runs.start', runs, config: settings.getState().config }, true);
     },
@@ -141,6 +141,8 @@ export function createComparisonStore(client: EngineClient, settings: RunsStore)
           runs: known ? runs?.map((former) => (former.runId === run.runId ? run : former)) : [run, ...(runs ?? [])],
           ...(isActiveRun(run) ? {} : { live: without(live, run.runId), progress: without(progress, run.runId) }),
         });
+        // What all runs take has changed with it.
+        if (run.state === 'finished' && runs?.find(({ runId }) => runId === run.runId)?.state !== 'finished') client.send({ type: 'runs.list' });
         break;
       }
       case 'run.stepped':
@@ -167,6 +169,9 @@ export function createComparisonStore(client: EngineClient, settings: RunsStore)
   });
   return store;
 }
+
+/** E.g. "1/4 of the text". */
+const partWords = (share: number): string => (share === 1 ? 'all of the text' : Number.isInteger(1 / share) ? `1/${1 / share} of the text` : `${formatPercent(share)} of the text`);
 
 function toggled<T>(set: ReadonlySet<T>, item: T): ReadonlySet<T> {
   const changed = new Set(set);

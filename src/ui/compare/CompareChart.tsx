@@ -14,7 +14,8 @@ const yTick = (value: number): string => (value < 10 ? String(Number(value.toPre
 export const CompareChart = memo(function CompareChart({ lines, axis }: { lines: readonly CurveLine[]; axis: CurveAxis }) {
   const points = lines.flatMap((line) => line.points);
   const [low, high] = roundDomain(points.map(({ perplexity }) => perplexity), true) ?? [1, 10];
-  const end = roundEnd(Math.max(1e-9, ...points.map(({ x }) => x)));
+  // Before the first step there is nothing but the start; an axis without length would label it many times.
+  const end = roundEnd(Math.max(...points.map(({ x }) => x)));
   const xDomain = useMemo(() => [0, end], [end]);
   const xTicks = useMemo(() => linearTicks(0, end, 6), [end]);
   const yDomain = useMemo(() => [low, high], [low, high]);

@@ -34,7 +34,7 @@ function Compared() {
   if (shown.length === 0) return null;
   return (
     <Card title="Validation perplexity" testId="race-card">
-      <Segmented label="Horizontal axis" value={axis} options={AXES} testId="race-axis" onChange={setAxis} />
+      <div className={styles.axis}><Segmented label="Horizontal axis" value={axis} options={AXES} testId="race-axis" onChange={setAxis} /></div>
       <ul className={styles.legend}>{lines.map(({ runId, name, color }) => <li key={runId}><span style={{ background: color }} aria-hidden="true" />{name}</li>)}</ul>
       <div className={styles.chart} role="img" aria-label={`Validation perplexity of ${lines.map(({ name }) => name).join(', ')}; the table below has the figures`} data-testid="race-chart">
         <Suspense fallback={null}><LazyCompareChart lines={lines} axis={axis} /></Suspense>

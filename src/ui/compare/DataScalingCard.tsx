@@ -37,7 +37,9 @@ function ScalingSettings() {
       <div className={styles.budget}>
         <SelectField label="Method" value={method} options={offered.map((value) => ({ value, label: value }))} disabled={isBusy} testId="scaling-method" onChange={(value) => setMethod(value as MethodName)} />
         <SelectField label="Amounts of text" value={amounts} options={AMOUNT_OPTIONS} disabled={isBusy} testId="scaling-amounts" onChange={setAmounts} />
-        <Button testId="scaling-start" disabled={isBusy || !canTrain || !pack || !hasText} onClick={() => startScaling(method, sharesOf(Number(amounts)))}>Train on each amount</Button>
+        <div className={styles.besideFields}>
+          <Button testId="scaling-start" disabled={isBusy || !canTrain || !pack || !hasText} onClick={() => startScaling(method, sharesOf(Number(amounts)))}>Train on each amount</Button>
+        </div>
       </div>
     </>
   );

@@ -27,7 +27,7 @@ export function MethodTableView({ runs }: { runs: readonly RunRecord[] }) {
     <>
       <p className={styles.conclusion} data-testid="race-conclusion">{conclusion}</p>
       <div className={styles.scroll} tabIndex={0} role="region" aria-label="Methods compared">
-        <table className={styles.table} data-testid="method-table">
+        <table className={`${styles.table} ${styles.wide}`} data-testid="method-table">
           <caption className="visually-hidden">Perplexity of each method on the test documents, with 95% bootstrap intervals over documents, what it cost once the text was known, and the model it leaves</caption>
           <thead>
             <tr className={styles.groups}>

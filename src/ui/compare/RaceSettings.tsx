@@ -40,14 +40,16 @@ export function RaceSettings({ busy }: { busy: boolean }) {
         })}
       </ul>
       <div className={styles.budget}>
-        <Segmented label="Unit of the budget" value={budget.unit} options={UNITS} testId="race-unit" onChange={(unit) => changeBudget({ unit, amount: UNIT_STARTS[unit] })} />
+        <div className={styles.besideFields}><Segmented label="Unit of the budget" value={budget.unit} options={UNITS} testId="race-unit" onChange={(unit) => changeBudget({ unit, amount: UNIT_STARTS[unit] })} /></div>
         <NumberField
           label="Budget of each method" help="Everything a method trains once your text is known counts: a teacher, resampled generic text, fine-tuning."
           value={budget.amount} min={0} max={1e21} step="any" disabled={busy} testId="race-budget" onChange={(amount) => changeBudget({ ...budget, amount })}
         />
-        <Button kind="primary" testId="race-start" disabled={busy || waitsFor !== undefined || runnable.length === 0 || invalidBudget(budget) !== undefined} onClick={startRace}>
-          {runnable.length === 1 ? 'Start the run' : `Race ${runnable.length} methods`}
-        </Button>
+        <div className={styles.besideFields}>
+          <Button kind="primary" testId="race-start" disabled={busy || waitsFor !== undefined || runnable.length === 0 || invalidBudget(budget) !== undefined} onClick={startRace}>
+            {runnable.length === 1 ? 'Start the run' : `Race ${runnable.length} methods`}
+          </Button>
+        </div>
       </div>
       <p className={styles.note}>Batch, window length, learning rate and all else are those of step 4; the number of steps follows from the budget, half of it for a teacher or for resampled text where a method has one.</p>
       <MemoryEstimateLine of="race" />
