@@ -43,45 +43,23 @@ function layoutOf(matrix: Matrix, { B, T, NH, HS }: AttentionShape): OperandLayo
   }
 }
 
-/** How the products differ: shape, matrices, what is stored, and which part of the triangle counts. */
+/** How the products differ: form, matrices A, B and C, and which part of the triangle counts. */
 const PRODUCTS = {
-  /** S = q k^T * scale */
+  /** q k^T */
   scores: { form: 'NT', matrices: ['query', 'key', 'scores'], part: { lowerOnly: true } },
   /** out = P v */
   output: { form: 'NN', matrices: ['scores', 'value', 'perHead'], part: { kRange: 'toLastRow' } },
-  /** P = exp(q k^T * scale - lse), 0 above the diagonal */
-  probabilities: { form: 'NT', matrices: ['query', 'key', 'scores'], part: { lowerOnly: true } },
-  /** dS = P (dOut v^T - delta) * scale */
-  scoreGradient: { form: 'NT', matrices: ['perHead', 'value', 'scores'], part: { lowerOnly: true } },
+  /** dP = dOut v^T */
+  probabilityGradient: { form: 'NT', matrices: ['perHead', 'value', 'scores'], part: { lowerOnly: true } },
   /** dq = dS k */
   queryGradient: { form: 'NN', matrices: ['scores', 'key', 'query'], part: { kRange: 'toLastRow' } },
   /** dk = dS^T q */
   keyGradient: { form: 'TN', matrices: ['scores', 'query', 'key'], part: { kRange: 'fromFirstRow' } },
   /** dv = P^T dOut */
   valueGradient: { form: 'TN', matrices: ['scores', 'perHead', 'value'], part: { kRange: 'fromFirstRow' } },
-} as const satisfies Record<string, { form: GemmForm; matrices: readonly [Matrix, Matrix, Matrix]; part: Pick<TileExtras, 'lowerOnly' | 'kRange'> }>;
+} as const satisfies Record<string, { form: GemmForm; matrices: readonly [Matrix, Matrix, Matrix]; part: Omit<TileExtras, 'layout'> }>;
 
 type Product = keyof typeof PRODUCTS;
-
-function storing(product: Product, { T, HS }: AttentionShape): Pick<TileExtras, 'declarations' | 'stored'> {
-  const scale = `const SCALE = ${1 / Math.sqrt(HS)};`;
-  switch (product) {
-    case 'scores':
-      return { declarations: scale, stored: (sum) => `${sum} * SCALE` };
-    case 'probabilities':
-      return {
-        declarations: `${scale}\n@group(0) @binding(3) var<storage, read> lse: array<f32>;`,
-        stored: (sum) => `select(0.0, exp(${sum} * SCALE - lse[batch * ${T}u + row]), col <= row)`,
-      };
-    case 'scoreGradient':
-      return {
-        declarations: `${scale}\n@group(0) @binding(3) var<storage, read> delta: array<f32>;\n@group(0) @binding(4) var<storage, read> probabilities: array<f32>;`,
-        stored: (sum) => `probabilities[at] * (${sum} - delta[batch * ${T}u + row]) * SCALE`,
-      };
-    default:
-      return {};
-  }
-}
 
 function multiply(gpu: Gpu, product: Product, bindings: readonly BufferView[], shape: AttentionShape): Promise<DispatchOp> {
   const { B, T, NH, HS } = shape;
@@ -90,32 +68,33 @@ function multiply(gpu: Gpu, product: Product, bindings: readonly BufferView[], s
   const size: GemmShape = c === 'scores' ? { M: T, N: T, K: HS } : { M: T, N: HS, K: T };
   const layout = { a: layoutOf(a, shape), b: layoutOf(b, shape), c: layoutOf(c, shape) };
   const [x, y] = linearWorkgroups(countTiles(tile, size) * tile.lanes, REGISTER_WORKGROUP_SIZE);
-  const wgsl = registerTileShader(tile, form, size, false, { layout, ...part, ...storing(product, shape) });
-  return createDispatch(gpu, { label: `attention.tiles.${product}`, wgsl }, bindings, [x, y, B * NH]);
+  return createDispatch(gpu, { label: `attention.tiles.${product}`, wgsl: registerTileShader(tile, form, size, false, { layout, ...part }) }, bindings, [x, y, B * NH]);
 }
 
-function softmax(gpu: Gpu, scores: BufferView, lse: BufferView, { B, T, NH }: AttentionShape): Promise<DispatchOp> {
-  const wgsl = `${softmaxWgsl}\nconst T = ${T}u;\nconst TILE = ${tileOf(gpu).tileRows}u;\nconst SCORE_VECS = ${(B * NH * T * T) / 4}u;\n`;
-  return createDispatch(gpu, { label: 'attention.tiles.softmax', wgsl }, [scores, lse], [ceilDivide(T, 64), 1, B * NH]);
+function softmax(gpu: Gpu, entryPoint: 'forward' | 'backward', bindings: readonly BufferView[], { B, T, NH, HS }: AttentionShape): Promise<DispatchOp> {
+  const constants = `const T = ${T}u;\nconst TILE = ${tileOf(gpu).tileRows}u;\nconst SCORE_VECS = ${(B * NH * T * T) / 4}u;\nconst SCALE = ${1 / Math.sqrt(HS)};\n`;
+  const source = { label: `attention.tiles.softmax.${entryPoint}`, wgsl: `${softmaxWgsl}\n${constants}`, entryPoint };
+  return createDispatch(gpu, source, bindings, [ceilDivide(T, 64), 1, B * NH]);
 }
 
 /** As attentionForward, with scratch for the probabilities, [B, NH, T, T]. */
 export function attentionTilesForward(gpu: Gpu, { qkv, out, lse }: AttentionForwardBuffers, scores: BufferView, shape: AttentionShape): Promise<DispatchOp[]> {
   return Promise.all([
     multiply(gpu, 'scores', [qkv, qkv, scores], shape),
-    softmax(gpu, scores, lse, shape),
+    softmax(gpu, 'forward', [scores, lse], shape),
     multiply(gpu, 'output', [scores, qkv, out], shape),
   ]);
 }
 
-/** As attentionBackward after its row deltas, with scratch for probabilities and their gradients, [B, NH, T, T] each. */
+/** As attentionBackward after its row deltas, with scratch for probabilities and for their gradients, [B, NH, T, T] each. */
 export function attentionTilesBackward(
-  gpu: Gpu, { qkv, lse, dOut, delta, dQkv }: AttentionBackwardBuffers, probabilities: BufferView, gradients: BufferView, shape: AttentionShape,
+  gpu: Gpu, { qkv, lse, dOut, delta, dQkv }: AttentionBackwardBuffers, scores: BufferView, gradients: BufferView, shape: AttentionShape,
 ): Promise<DispatchOp[]> {
   return Promise.all([
-    multiply(gpu, 'probabilities', [qkv, qkv, probabilities, lse], shape),
-    multiply(gpu, 'scoreGradient', [dOut, qkv, gradients, delta, probabilities], shape),
-    multiply(gpu, 'valueGradient', [probabilities, dOut, dQkv], shape),
+    multiply(gpu, 'scores', [qkv, qkv, scores], shape),
+    multiply(gpu, 'probabilityGradient', [dOut, qkv, gradients], shape),
+    softmax(gpu, 'backward', [scores, gradients, lse, delta], shape),
+    multiply(gpu, 'valueGradient', [scores, dOut, dQkv], shape),
     multiply(gpu, 'queryGradient', [gradients, qkv, dQkv], shape),
     multiply(gpu, 'keyGradient', [gradients, qkv, dQkv], shape),
   ]);

@@ -34,10 +34,6 @@ export interface OperandLayout {
 /** A product with more to it than C (= | +=) A . B. */
 export interface TileExtras {
   readonly layout: { readonly a: OperandLayout; readonly b: OperandLayout; readonly c: OperandLayout };
-  /** WGSL at module level: further bindings and functions. */
-  readonly declarations?: string;
-  /** WGSL expression of what is stored; may use row, col (u32 in C), at (place in c, as its base is), batch. */
-  readonly stored?: (sum: string) => string;
   /** Only tiles of C that touch or lie below its diagonal. */
   readonly lowerOnly?: boolean;
   /** The k that count for a tile: those up to its last row, or from its first row on; all unless given. */
@@ -128,7 +124,7 @@ function tightLayout(form: GemmForm, { M, N, K }: GemmShape): TileExtras['layout
 export function registerTileShader(tile: RegisterTile, form: GemmForm, shape: GemmShape, accumulate: boolean, extras: TileExtras = { layout: tightLayout(form, shape) }): string {
   const { lanes, tileRows, tileCols } = tile;
   const { M, N, K } = shape;
-  const { layout, declarations = '', stored = (sum: string) => sum, lowerOnly = false, kRange } = extras;
+  const { layout, lowerOnly = false, kRange } = extras;
   const bAlongK = form === 'NT';
   const rows = new Operand('a', M, tileRows, form !== 'TN', lanes, layout.a);
   const cols = new Operand('b', N, tileCols, bAlongK, lanes, layout.b);
@@ -170,9 +166,7 @@ export function registerTileShader(tile: RegisterTile, form: GemmForm, shape: Ge
     // The last workgroup may hold more tiles than are left: their rows lie past M.
     inside.push(`${rowPlace} < ${M}u`);
     const guard = `if (${inside.join(' && ')})`;
-    if (bAlongK) {
-      return `${guard} { let row = ${rowPlace}; let col = ${colPlace}; let at = ${cPlace('row', 'col')}; c[at] ${assign} ${stored(`sum${row}_${col}_${xor}`)}; }`;
-    }
+    if (bAlongK) return `${guard} { c[${cPlace(rowPlace, colPlace)}] ${assign} sum${row}_${col}_${xor}; }`;
     if (col % 4 !== 0) return '';
     const four = [0, 1, 2, 3].map((e) => `sum${row}_${col + e}_${xor}`).join(', ');
     return `${guard} { c[(${cPlace(rowPlace, colPlace)}) / 4u] ${assign} vec4f(${four}); }`;
@@ -190,7 +184,6 @@ export function registerTileShader(tile: RegisterTile, form: GemmForm, shape: Ge
     `@group(0) @binding(0) var<storage, read> a: array<vec4f, ${layout.a.floats / 4}>;`,
     `@group(0) @binding(1) var<storage, read> b: array<vec4f, ${layout.b.floats / 4}>;`,
     `@group(0) @binding(2) var<storage, read_write> c: ${bAlongK ? `array<f32, ${layout.c.floats}>` : `array<vec4f, ${layout.c.floats / 4}>`};`,
-    declarations,
     `@compute @workgroup_size(${REGISTER_WORKGROUP_SIZE})`,
     'fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {',
     'let batch = group.z;',
