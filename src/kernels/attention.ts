@@ -6,40 +6,14 @@ import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, type DispatchOp } from '../gpu/dispatch.ts';
 import wgsl from './attention.wgsl?raw';
+import type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attentionBuffers.ts';
 import { attentionTilesBackward, attentionTilesFit, attentionTilesForward, attentionTilesScratchFloats } from './attentionTiles.ts';
+
+export type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attentionBuffers.ts';
 
 const ROWS_PER_WORKGROUP = 64;
 /** A row's vectors are kept in registers; past this they would live in slow memory. */
 const MAX_HEAD_SIZE = 128;
-
-export interface AttentionShape {
-  readonly B: number;
-  readonly T: number;
-  readonly NH: number;
-  readonly HS: number;
-}
-
-export interface AttentionForwardBuffers {
-  /** [B*T, 3*NH*HS]: q, k, v side by side, positions already applied. */
-  readonly qkv: BufferView;
-  /** [B*T, NH*HS] */
-  readonly out: BufferView;
-  /** [B, NH, T]: log of each query's sum of exponentials of scaled scores, kept for the backward. */
-  readonly lse: BufferView;
-  /** Where the variant wants any: attentionScratchFloats. */
-  readonly scratch?: BufferView;
-}
-
-export interface AttentionBackwardBuffers extends AttentionForwardBuffers {
-  /** [B*T, NH*HS] */
-  readonly dOut: BufferView;
-  /** Scratch, [B, NH, T]. */
-  readonly delta: BufferView;
-  /** [B*T, 3*NH*HS], every element assigned. */
-  readonly dQkv: BufferView;
-  /** A second one beside `scratch`. */
-  readonly gradientScratch?: BufferView;
-}
 
 /** Two ways to the same numbers: `streaming` keeps nothing of size T x T; `tiles` (attentionTiles.ts) has scratch for it and is faster where loads are dear. */
 export type AttentionVariant = 'streaming' | 'tiles';

@@ -5,7 +5,7 @@ import { ceilDivide } from '../core/tensor.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
-import type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attention.ts';
+import type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attentionBuffers.ts';
 import softmaxWgsl from './attentionSoftmax.wgsl?raw';
 import { countTiles, REGISTER_WORKGROUP_SIZE, registerTileFits, registerTileShader, type GemmForm, type GemmShape, type OperandLayout, type RegisterTile, type TileExtras } from './gemmTileText.ts';
 
