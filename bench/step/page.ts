@@ -1,6 +1,6 @@
 // The page of `node bench/step.mjs`: steps of all contestants in turn, in one tab, so that a busy machine slows all of them alike.
 import { openGpu } from '../../src/gpu/device.ts';
-import { modelConfigOf } from '../../src/pages/benchHarness.ts';
+import { modelConfigOf, type BenchConfig } from '../../src/pages/benchHarness.ts';
 import { crossEntropyForward } from '../../src/reference/crossEntropy.ts';
 import { modelForward } from '../../src/reference/model.ts';
 import { compare, median, requireLosses, type ComparisonRow, type Timeline } from './comparison.ts';
@@ -8,9 +8,11 @@ import { createJax } from './jaxStep.ts';
 import { createOurs } from './oursStep.ts';
 import { createRoofline } from './roofline.ts';
 import { createTfjs } from './tfjsStep.ts';
-import { createBatches, createWeights, matmulFlops, NANO, splitBatch, type Contestant, type Weights } from './workload.ts';
+import { createBatches, createWeights, matmulFlops, splitBatch, WORKLOADS, type Contestant, type Weights } from './workload.ts';
 
 export interface StepBenchOptions {
+  /** A key of WORKLOADS. */
+  readonly model: string;
   /** Steps of each contestant, its first (compiling) one included; 0 leaves it out. */
   readonly steps: { readonly ours: number; readonly jax: number; readonly tfjs: number };
 }
@@ -38,20 +40,22 @@ declare global {
   }
 }
 
-function referenceLoss(weights: Weights, batch: Int32Array): number {
-  const { tokens, targets } = splitBatch(NANO, batch);
-  const { logits } = modelForward(modelConfigOf(NANO), weights, tokens, { B: NANO.batchSize, T: NANO.seqLen });
-  const losses = crossEntropyForward(logits, targets, { rows: targets.length, V: NANO.vocabSize });
+function referenceLoss(config: BenchConfig, weights: Weights, batch: Int32Array): number {
+  const { tokens, targets } = splitBatch(config, batch);
+  const { logits } = modelForward(modelConfigOf(config), weights, tokens, { B: config.batchSize, T: config.seqLen });
+  const losses = crossEntropyForward(logits, targets, { rows: targets.length, V: config.vocabSize });
   return losses.reduce((a, b) => a + b) / losses.length;
 }
 
-window.__stepBench = async ({ steps }) => {
+window.__stepBench = async ({ model, steps }) => {
+  const config = WORKLOADS[model];
+  if (!config) throw new Error(`There is no workload ${model}, only ${Object.keys(WORKLOADS).join(', ')}`);
   const gpu = await openGpu();
-  const weights = createWeights(NANO, 1);
-  const batches = createBatches(NANO, Math.max(...Object.values(steps)), 2);
-  const expected = referenceLoss(weights, batches[0]);
+  const weights = createWeights(config, 1);
+  const batches = createBatches(config, Math.max(...Object.values(steps)), 2);
+  const expected = referenceLoss(config, weights, batches[0]);
   // A device of its own: the long tuning that finds the best rate must not choose the kernels of our step.
-  const roofline = await createRoofline(await openGpu(), NANO, 60_000);
+  const roofline = await createRoofline(await openGpu(), config, 60_000);
   console.info(`matrix products: ${roofline.choices.join('; ')}`);
   const productMilliseconds: number[] = [];
   const contestants: { contestant: Contestant; steps: number; timeline: Timeline }[] = [];
@@ -60,9 +64,9 @@ window.__stepBench = async ({ steps }) => {
     const contestant = await create();
     contestants.push({ contestant, steps: count, timeline: { name: contestant.name, milliseconds: [], losses: [] } });
   };
-  await enter(steps.ours, () => createOurs(gpu, NANO, weights));
-  await enter(steps.jax, () => createJax(NANO, weights));
-  await enter(steps.tfjs, () => createTfjs(NANO, weights));
+  await enter(steps.ours, () => createOurs(gpu, config, weights));
+  await enter(steps.jax, () => createJax(config, weights));
+  await enter(steps.tfjs, () => createTfjs(config, weights));
   for (const [i, batch] of batches.entries()) {
     productMilliseconds.push(await roofline.measure());
     console.info(`matrix products alone: ${productMilliseconds[i].toFixed(0)} ms`);
@@ -82,7 +86,7 @@ window.__stepBench = async ({ steps }) => {
   return {
     adapter: gpu.adapter.name,
     userAgent: navigator.userAgent,
-    flopsPerStep: matmulFlops(NANO),
+    flopsPerStep: matmulFlops(config),
     referenceLoss: expected,
     rows: compare(timelines),
     roofline: {

@@ -6,6 +6,7 @@ import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
 import plainWgsl from './gemmPlain.wgsl?raw';
+import { blockFits, blockInvocations, blockMemoryBytes, blockShader, blockWorkgroups, type BlockTile } from './gemmBlockText.ts';
 import { countTiles, REGISTER_WORKGROUP_SIZE, registerTileFits, registerTileShader, type GemmForm, type GemmShape, type RegisterTile } from './gemmTileText.ts';
 import vectorWgsl from './gemmVector.wgsl?raw';
 import workgroupWgsl from './gemmWorkgroup.wgsl?raw';
@@ -34,6 +35,8 @@ export interface GemmVariantInfo {
   /** Waits at workgroup barriers: a hundred times slower than the others where a CPU plays the GPU. */
   readonly hasBarriers: boolean;
   supports(form: GemmForm, shape: GemmShape): boolean;
+  /** Whether a device with these limits can run it; all can where it is absent. */
+  readonly fits?: (limits: GPUSupportedLimits) => boolean;
   readonly build: DispatchBuilder;
 }
 
@@ -91,6 +94,19 @@ function workgroupVariant(threads: number): GemmVariantInfo {
   };
 }
 
+/** The fast ones on hardware, by common experience; which of them, only a measurement on the adapter tells. */
+function blockVariant(tile: BlockTile): GemmVariantInfo {
+  return {
+    name: `block-${tile.rows}x${tile.cols}`,
+    hasBarriers: true,
+    supports: (form, shape) => blockFits(form, shape) && blockWorkgroups(tile, shape).every((count) => count <= 65_535),
+    fits: ({ maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup }) =>
+      blockMemoryBytes(tile) <= maxComputeWorkgroupStorageSize && blockInvocations(tile) <= maxComputeInvocationsPerWorkgroup,
+    build: (gpu, label, { a, b, c }, problem, accumulate) =>
+      createDispatch(gpu, { label, wgsl: blockShader(tile, problem.form, problem, accumulate) }, [a, b, c], blockWorkgroups(tile, problem)),
+  };
+}
+
 function vectorVariant(name: string, entryPoint: 'rows' | 'sharedRow'): GemmVariantInfo {
   return {
     name,
@@ -120,13 +136,18 @@ export const GEMM_VARIANTS: readonly GemmVariantInfo[] = [
     registerVariant(`quad-${tileRows}x${tileCols}`, { lanes: 4, tileRows, tileCols })),
   workgroupVariant(8),
   workgroupVariant(16),
+  blockVariant({ rows: 32, cols: 32, depth: 16, rowsEach: 4, colsEach: 4 }),
+  blockVariant({ rows: 64, cols: 64, depth: 16, rowsEach: 8, colsEach: 4 }),
+  blockVariant({ rows: 64, cols: 128, depth: 16, rowsEach: 8, colsEach: 8 }),
+  blockVariant({ rows: 128, cols: 128, depth: 8, rowsEach: 8, colsEach: 8 }),
   vectorVariant('vector-rows', 'rows'),
   vectorVariant('vector-shared', 'sharedRow'),
 ];
 
 /** The variants that can compute this problem on this device. */
 export function supportedVariants(gpu: Gpu, { form, ...shape }: GemmProblem): GemmVariantInfo[] {
-  return GEMM_VARIANTS.filter(({ requires, supports }) => (!requires || gpu.device.features.has(requires)) && supports(form, shape));
+  const { features, limits } = gpu.device;
+  return GEMM_VARIANTS.filter(({ requires, supports, fits }) => (!requires || features.has(requires)) && supports(form, shape) && (fits?.(limits) ?? true));
 }
 
 /** What to try without measurements, best first: measured on SwiftShader (bench/LOG.md); the hardware lists are a rule of thumb, not yet measured. */
@@ -135,8 +156,8 @@ const SOFTWARE_PREFERENCE: Record<GemmForm, readonly GemmVariant[]> = {
   NN: ['quad-12x16', 'register-4x4'],
   TN: ['quad-16x16', 'register-8x8'],
 };
-const HARDWARE_PREFERENCE: readonly GemmVariant[] = ['vector-shared', 'workgroup-64x64'];
-const HARDWARE_PREFERENCE_FEW_BLOCKS: readonly GemmVariant[] = ['vector-shared', 'workgroup-32x32'];
+const HARDWARE_PREFERENCE: readonly GemmVariant[] = ['vector-shared', 'block-64x64', 'workgroup-64x64'];
+const HARDWARE_PREFERENCE_FEW_BLOCKS: readonly GemmVariant[] = ['vector-shared', 'block-32x32', 'workgroup-32x32'];
 /** Fewer 64 x 64 blocks than this leave most of a GPU's cores idle. */
 const FEW_BLOCKS = 64;
 
