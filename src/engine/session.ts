@@ -8,6 +8,7 @@ import { cancelData, loadData, previewDocumentOf, resplitData } from './dataTask
 import { EngineState, type Emit } from './engineState.ts';
 import { analyzeClusters, projectExpert } from './expertTasks.ts';
 import { exportModel } from './exportTasks.ts';
+import { recallChoices } from './keptChoices.ts';
 import { estimateMemory, MemoryRefusal, offerOf } from './memoryCheck.ts';
 import { clearCache, loadPack } from './packTasks.ts';
 import { prepareKernels } from './prepareKernels.ts';
@@ -143,6 +144,7 @@ export class Session {
   private async open(): Promise<void> {
     const { state } = this;
     const gpu = await openGpu();
+    await recallChoices(gpu);
     state.gpu = gpu;
     state.emit({ type: 'device.ready', adapter: gpu.adapter });
     void gpu.lost.then(({ message }) => {
