@@ -1,6 +1,6 @@
 // Text to ids for plain byte-level BPE: UTF-8, cut into words, each word's ids from the cache or by merging.
 import type { MergeTable } from './mergeTable.ts';
-import { MAX_CACHED_BYTES, READ_AHEAD_BYTES, WordCache } from './wordCache.ts';
+import { MAX_CACHED_BYTES, WordCache } from './wordCache.ts';
 import { endOfWord } from './wordEnds.ts';
 import { WordMerger } from './wordMerger.ts';
 
@@ -43,8 +43,8 @@ export class ByteLevelEncoder {
   }
 
   private toUtf8(text: string): number {
-    // Three bytes at most per UTF-16 unit.
-    const needed = 3 * text.length + READ_AHEAD_BYTES;
+    // Three bytes at most per UTF-16 unit, and what the cache reads past the end.
+    const needed = 3 * text.length + MAX_CACHED_BYTES;
     if (this.bytes.length < needed) {
       this.bytes = new Uint8Array(needed);
       this.view = new DataView(this.bytes.buffer);
