@@ -84,7 +84,11 @@ export class PreparationPool implements Preparation {
   private admit(worker: PreparationWorker, settings: PreparerSettings): void {
     const member: Member = { worker, tasks: new Map() };
     worker.addEventListener('message', (message) => this.receive(member, (message as MessageEvent<PreparationReply>).data));
-    worker.addEventListener('error', () => this.dismiss(member));
+    worker.addEventListener('error', (event) => {
+      // It is dealt with here; left alone it would count as a failure of the engine's own worker.
+      event.preventDefault();
+      this.dismiss(member);
+    });
     worker.addEventListener('messageerror', () => this.dismiss(member));
     worker.postMessage({ settings } satisfies PreparationRequest);
     this.members.add(member);
