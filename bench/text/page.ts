@@ -48,6 +48,7 @@ async function newTokenizer(): Promise<TextTokenizer> {
 }
 
 let texts: string[] = [];
+let bytesOfTexts = 0;
 
 async function read(maxCharacters: number): Promise<number> {
   const sources = chosenFiles().map((file) => ({ path: file.name, blob: file }));
@@ -66,6 +67,7 @@ async function read(maxCharacters: number): Promise<number> {
       }
     }
   }
+  bytesOfTexts = texts.reduce((sum, text) => sum + new TextEncoder().encode(text).length, 0);
   return characters;
 }
 
@@ -78,10 +80,8 @@ function tokenizeAll(tokenizer: TextTokenizer): TextBenchResult {
     tokens += ids.length;
     for (let i = 0; i < ids.length; i++) checksum = (Math.imul(checksum, 31) + ids[i]) | 0;
   }
-  return { seconds: (performance.now() - start) / 1000, bytes: bytesOfTexts(), tokens, fingerprint: String(checksum) };
+  return { seconds: (performance.now() - start) / 1000, bytes: bytesOfTexts, tokens, fingerprint: String(checksum) };
 }
-
-const bytesOfTexts = (): number => texts.reduce((sum, text) => sum + new TextEncoder().encode(text).length, 0);
 
 async function tokenize(): ReturnType<Window['__textBench']['tokenize']> {
   const tokenizer = await newTokenizer();
