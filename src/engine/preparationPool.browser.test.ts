@@ -35,7 +35,7 @@ const described = ({ corpus, warnings, exactDuplicates, nearDuplicates }: Loaded
 /** Throws as soon as it runs. */
 const brokenWorker = (): PreparationWorker => new Worker(URL.createObjectURL(new Blob(['throw new Error("no")'], { type: 'text/javascript' })));
 const missingWorker = (): PreparationWorker => new Worker(new URL('/nowhere/missing.worker.js', location.origin), { type: 'module' });
-/** Works at first, and throws at its third message. */
+/** Takes its settings and a first batch, answers nothing, and dies of the second. */
 const mortalWorker = (): PreparationWorker => new Worker(URL.createObjectURL(new Blob(['let n = 0; self.onmessage = () => { if (++n > 2) throw new Error("no more"); }'], { type: 'text/javascript' })));
 
 describe('a load with the pool', () => {

@@ -41,7 +41,7 @@ interface TokenizerJson {
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Byte-level BPE cut into words by GPT-2's pattern: the case where a cache from word to ids is exact. */
+/** Byte-level BPE cut into words by GPT-2's pattern: what ByteLevelEncoder encodes, given its merges. */
 function isPlainByteLevelBpe(json: TokenizerJson): boolean {
   const { model, pre_tokenizer: preTokenizer } = json;
   return (
