@@ -5,6 +5,7 @@ import { playwright } from '@vitest/browser-playwright';
 import { defineConfig } from 'vitest/config';
 import { CONTENT_SECURITY_POLICY } from './src/config/contentSecurityPolicy.ts';
 import { chromiumExecutable, CHROMIUM_FLAGS } from './src/cli/chromium.mjs';
+import { kernelsPlugin } from './src/wasm/compileKernels.mjs';
 
 const securityHeaders = { 'Content-Security-Policy': CONTENT_SECURITY_POLICY };
 
@@ -12,6 +13,7 @@ export default defineConfig({
   base: './',
   plugins: [
     react(),
+    kernelsPlugin(),
     {
       name: 'content-security-policy',
       transformIndexHtml: {
@@ -24,7 +26,7 @@ export default defineConfig({
       },
     },
   ],
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [kernelsPlugin()] },
   build: {
     target: 'es2023',
     modulePreload: { polyfill: false },
@@ -44,6 +46,17 @@ export default defineConfig({
           environment: 'node',
           include: ['src/**/*.test.{ts,tsx}', 'bench/**/*.test.ts'],
           exclude: ['**/*.gpu.test.ts', '**/*.browser.test.ts', 'node_modules/**'],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        // The same tests of kernels, model and training on the WebAssembly engine.
+        extends: true,
+        test: {
+          name: 'wasm',
+          environment: 'node',
+          include: ['src/{kernels,model,training,methods}/**/*.gpu.test.ts'],
+          env: { TEST_ENGINE: 'wasm' },
           testTimeout: 60_000,
         },
       },

@@ -7,7 +7,7 @@ import { PipelineCache } from './pipelines.ts';
 export interface Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterDescription;
-  readonly pipelines: PipelineCache;
+  readonly pipelines: Pick<PipelineCache, 'get'>;
   readonly buffers: BufferLedger;
   /** Resolves with a sentence when the device is lost (never rejects); also after an intended destroy(). */
   readonly lost: Promise<GpuLoss>;

@@ -1,11 +1,13 @@
-// The device of the GPU tests. A missing WebGPU is a failure, never a skip. Destroyed buffers and validation errors are checked for.
+// The device of the GPU tests: WebGPU's, or the WebAssembly engine's where vite.config.ts says so. A missing WebGPU is a failure, never a skip. Destroyed buffers and validation errors are
+// checked for.
 import { openGpu, type Gpu } from '../gpu/device.ts';
+import { openWasm } from '../wasm/openWasm.ts';
 
 let opened: Promise<Gpu> | undefined;
 
 /** One device for a whole test file. @throws when WebGPU is missing: that fails the suite on purpose */
 export function testGpu(): Promise<Gpu> {
-  opened ??= openGpu();
+  opened ??= import.meta.env.TEST_ENGINE === 'wasm' ? openWasm() : openGpu();
   return opened;
 }
 
