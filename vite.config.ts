@@ -7,7 +7,9 @@ import { CONTENT_SECURITY_POLICY } from './src/config/contentSecurityPolicy.ts';
 import { chromiumExecutable, CHROMIUM_FLAGS } from './src/cli/chromium.mjs';
 import { kernelsPlugin } from './src/wasm/compileKernels.mjs';
 
-const securityHeaders = { 'Content-Security-Policy': CONTENT_SECURITY_POLICY };
+/** With these two a page may share memory between threads, which the WebAssembly engine's threads need. */
+const isolationHeaders = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+const securityHeaders = { 'Content-Security-Policy': CONTENT_SECURITY_POLICY, ...isolationHeaders };
 
 export default defineConfig({
   base: './',
@@ -34,6 +36,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     rolldownOptions: { input: { index: 'index.html', bench: 'bench.html', specialize: 'specialize.html' } },
   },
+  server: { headers: isolationHeaders },
   preview: { headers: securityHeaders },
   // Found late by the browser tests' crawl, each would otherwise reload the page in the middle of a run.
   optimizeDeps: { exclude: ['onnxruntime-web'], include: ['@noble/hashes/sha2.js', '@noble/hashes/utils.js', '@huggingface/tokenizers', '@zip.js/zip.js/index-native.js', 'papaparse', 'htmlparser2', '@streamparser/json', 'idb', 'valibot'] },

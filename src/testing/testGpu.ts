@@ -11,6 +11,11 @@ export function testGpu(): Promise<Gpu> {
   return opened;
 }
 
+/** The WebAssembly engine on so many threads, opened anew. Browsers have them, Node has one. */
+export function threadedGpu(threads: number): Promise<Gpu> {
+  return openWasm({ threads });
+}
+
 /** Runs `body` inside a validation error scope and fails on any error the GPU reports. */
 export async function withoutGpuErrors<T>(gpu: Gpu, body: () => Promise<T>): Promise<T> {
   gpu.device.pushErrorScope('validation');
