@@ -61,6 +61,8 @@ export default defineConfig({
           include: ['src/{kernels,model,training,methods}/**/*.gpu.test.ts'],
           env: { TEST_ENGINE: 'wasm' },
           testTimeout: 60_000,
+          // The first test may wait for the kernels to be compiled.
+          hookTimeout: 180_000,
         },
       },
       {

@@ -13,7 +13,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   reference: ['core'],
   gpu: ['core'],
   // A device without shaders, behind the GPU's own interface. Its kernels/ are AssemblyScript and import only each other.
-  wasm: ['core', 'gpu'],
+  wasm: ['core', 'config', 'gpu'],
   tokenizer: ['core'],
   formats: ['core'],
   protocol: ['core', 'config'],

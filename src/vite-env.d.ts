@@ -9,11 +9,3 @@ declare module '*.as.ts?kernels&fused' {
   const base64: string;
   export default base64;
 }
-declare module '*.as.ts?kernels&shared' {
-  const base64: string;
-  export default base64;
-}
-declare module '*.as.ts?kernels&fused&shared' {
-  const base64: string;
-  export default base64;
-}

@@ -19,6 +19,7 @@ export interface GpuLoss {
 }
 
 export interface AdapterDescription {
+  readonly engine: 'webgpu' | 'wasm';
   readonly name: string;
   readonly vendor: string;
   readonly architecture: string;
@@ -45,6 +46,7 @@ function describeAdapter(adapter: GPUAdapter): AdapterDescription {
   const info = adapter.info;
   const name = [info.vendor, info.architecture, info.description].filter(Boolean).join(' ') || 'unnamed adapter';
   return {
+    engine: 'webgpu',
     name,
     vendor: info.vendor,
     architecture: info.architecture,

@@ -1,5 +1,5 @@
 // Compiles the AssemblyScript kernels below ./kernels and hands them to Vite, so that the binary is made from the sources wherever they are used: dev server, tests and build. An import of
-// `./kernels/index.as.ts?kernels` (with `&fused`, `&shared`, or both) gives the module's bytes as base64.
+// `./kernels/index.as.ts?kernels` (or `?kernels&fused`) gives the module's bytes as base64.
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,38 +7,30 @@ import { basename, join } from 'node:path';
 
 const SOURCES = join(import.meta.dirname, 'kernels');
 const ENTRY = 'index.as.ts';
-/** Bytes at the start of memory for the compiler's own tables; buffers begin behind them. */
-const STATIC_BYTES = 65_536;
-
-/**
- * @typedef {object} KernelBuild
- * @property {boolean} fused multiplies and adds in one instruction (relaxed SIMD)
- * @property {boolean} shared works on memory that threads share
- */
 
 function readSources() {
   const names = readdirSync(SOURCES).filter((name) => name.endsWith('.as.ts')).sort();
   return new Map(names.map((name) => [name, readFileSync(join(SOURCES, name), 'utf8')]));
 }
 
-/** @param {KernelBuild} build */
-function flagsOf({ fused, shared }) {
+/** @param {boolean} fused */
+function flagsOf(fused) {
   return [
-    ENTRY, '-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--importMemory', '--memoryBase', '1024', '--enable', 'simd', '--outFile', 'kernels.wasm',
+    ENTRY, '-O3', '--noAssert', '--runtime', 'stub', '--use', 'abort=', '--importMemory', '--memoryBase', '1024', '--outFile', 'kernels.wasm',
+    '--enable', 'simd', '--enable', 'threads', '--sharedMemory', '--initialMemory', '2', '--maximumMemory', '65536',
     ...(fused ? ['--enable', 'relaxed-simd', '--use', 'FUSED=1'] : []),
-    ...(shared ? ['--enable', 'threads', '--sharedMemory', '--initialMemory', '2', '--maximumMemory', '65536'] : []),
   ];
 }
 
 /**
- * The binary, from the last time where sources and flags are the same.
- * @param {KernelBuild} build
+ * The binary, for memory that threads share; from the last time where sources and flags are the same.
+ * @param {boolean} fused whether it multiplies and adds in one instruction (relaxed SIMD)
  * @returns {Promise<Uint8Array>}
  * @throws Error with the compiler's words
  */
-export async function compileKernels(build) {
+export async function compileKernels(fused) {
   const sources = readSources();
-  const flags = flagsOf(build);
+  const flags = flagsOf(fused);
   const hash = createHash('sha256').update(JSON.stringify([...sources, flags, readFileSync(import.meta.filename, 'utf8')])).digest('hex').slice(0, 16);
   const folder = join(tmpdir(), `studio-kernels-${process.getuid?.() ?? 0}`);
   const cached = join(folder, `${hash}.wasm`);
@@ -69,16 +61,13 @@ export function kernelsPlugin() {
   return {
     name: 'webassembly-kernels',
     enforce: 'pre',
-    async load(id) {
-      const [path, query] = id.split('?');
-      if (!path.endsWith(ENTRY) || query === undefined) return undefined;
-      const wanted = new URLSearchParams(query);
-      if (!wanted.has('kernels')) return undefined;
-      for (const name of readdirSync(SOURCES)) this.addWatchFile(join(SOURCES, name));
-      const binary = await compileKernels({ fused: wanted.has('fused'), shared: wanted.has('shared') });
-      return { code: `export default ${JSON.stringify(Buffer.from(binary).toString('base64'))};`, moduleType: 'js', map: null };
+    load: {
+      filter: { id: /index\.as\.ts\?kernels/ },
+      async handler(id) {
+        for (const name of readdirSync(SOURCES)) this.addWatchFile(join(SOURCES, name));
+        const binary = await compileKernels(id.includes('&fused'));
+        return { code: `export default ${JSON.stringify(Buffer.from(binary).toString('base64'))};`, moduleType: 'js', map: null };
+      },
     },
   };
 }
-
-export { STATIC_BYTES };

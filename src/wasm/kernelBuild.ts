@@ -1,5 +1,5 @@
-// Which of the four builds of the kernels this browser runs, and that build, compiled. Each is a chunk of its own, fetched only when it is needed.
-import { UserError } from '../core/invariant.ts';
+// Which of the two builds of the kernels this browser runs, and that build, compiled. Each is a chunk of its own, fetched only when it is needed.
+import { invariant, UserError } from '../core/invariant.ts';
 
 export interface KernelBuild {
   readonly module: WebAssembly.Module;
@@ -33,12 +33,21 @@ export function hasFusedMultiplyAdd(): boolean {
 /** @throws UserError when this browser cannot run the kernels */
 export async function loadKernels({ shared, fused = hasFusedMultiplyAdd() }: { readonly shared: boolean; readonly fused?: boolean }): Promise<KernelBuild> {
   if (!hasSimd()) throw new UserError('This browser is too old for the WebAssembly engine: it has no SIMD instructions.');
-  const { default: text } = await importBuild(shared, fused);
+  const { default: text } = await (fused ? import('./kernels/index.as.ts?kernels&fused') : import('./kernels/index.as.ts?kernels'));
   const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  if (!shared) forUnsharedMemory(bytes);
   return { module: await WebAssembly.compile(bytes), fused };
 }
 
-function importBuild(shared: boolean, fused: boolean): Promise<{ readonly default: string }> {
-  if (shared) return fused ? import('./kernels/index.as.ts?kernels&fused&shared') : import('./kernels/index.as.ts?kernels&shared');
-  return fused ? import('./kernels/index.as.ts?kernels&fused') : import('./kernels/index.as.ts?kernels');
+/** Byte string "env", byte string "memory", kind memory: what precedes the limits of an imported memory. */
+const MEMORY_IMPORT = [3, 0x65, 0x6e, 0x76, 6, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 2];
+/** Of limits: with a maximum; and shared. https://webassembly.github.io/threads/core/binary/types.html#limits */
+const LIMITED = 1;
+const LIMITED_AND_SHARED = 3;
+
+/** The kernels themselves do not care whether threads share their memory; only its declaration tells. */
+function forUnsharedMemory(bytes: Uint8Array): void {
+  const at = bytes.findIndex((_, i) => MEMORY_IMPORT.every((byte, k) => bytes[i + k] === byte)) + MEMORY_IMPORT.length;
+  invariant(bytes[at] === LIMITED_AND_SHARED, 'the kernels import one shared memory');
+  bytes[at] = LIMITED;
 }

@@ -22,6 +22,8 @@ export interface WasmOptions {
   readonly fused?: boolean;
 }
 
+const ONE_THREAD = 'On one thread, because the server of this page does not send the two headers that let threads share memory.';
+
 /** Pages share memory between threads only where two headers isolate them (README). */
 const canShareMemory = (): boolean => globalThis.crossOriginIsolated === true && typeof Worker === 'function';
 
@@ -35,14 +37,15 @@ export async function openWasm({ threads, fused }: WasmOptions = {}): Promise<Gp
   const runner: KernelRunner = shared ? await createThreadPool(build.module, memory, ranges, numThreads) : createInlineRunner(build.module, memory);
   const software = new SoftwareDevice(ranges, runner, maxBytes - RESERVED_BYTES);
   const device = software as unknown as GPUDevice;
-  return { device, adapter: describe(runner.numThreads, build.fused, software), pipelines: software.pipelines, buffers: new BufferLedger(device), lost: software.lost };
+  return { device, adapter: describe(runner.numThreads, build.fused, software), pipelines: software.pipelines, buffers: new BufferLedger(device, undefined, 'The WebAssembly engine'), lost: software.lost };
 }
 
 function describe(numThreads: number, fused: boolean, { features, limits }: SoftwareDevice): AdapterDescription {
   return {
+    engine: 'wasm',
     name: `WebAssembly, ${numThreads} ${numThreads === 1 ? 'thread' : 'threads'}`,
     vendor: '', architecture: 'wasm32',
-    description: `On the processor, four numbers at a time${fused ? ', multiplying and adding in one instruction' : ''}.`,
+    description: `On the processor, four numbers at a time${fused ? ', multiplying and adding in one instruction' : ''}.${canShareMemory() ? '' : ` ${ONE_THREAD}`}`,
     isFallback: true,
     features: [...features],
     maxBufferSize: limits.maxBufferSize,

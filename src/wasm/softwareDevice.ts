@@ -168,7 +168,7 @@ export class SoftwareDevice {
   private growScratch(stride: number, label: string): void {
     const { runner: { numThreads }, scratch: old } = this;
     const start = this.memory.allocate(stride * numThreads);
-    if (start === undefined) throw new OutOfGpuMemoryError(label, stride * numThreads);
+    if (start === undefined) throw new OutOfGpuMemoryError(label, stride * numThreads, 'The WebAssembly engine');
     this.memory.touch(start + stride * numThreads);
     this.scratch = { start, stride };
     if (old.stride > 0) this.commands.act(() => this.memory.release(old.start, old.stride * numThreads));
