@@ -4,6 +4,7 @@ import { cpus, loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { chromium } from 'playwright';
 import { createServer } from 'vite';
+import { kernelsPlugin } from '../src/wasm/compileKernels.mjs';
 import { chromiumExecutable, CHROMIUM_FLAGS, CHROMIUM_HARDWARE_FLAGS } from '../src/cli/chromium.mjs';
 
 const root = resolve(import.meta.dirname, '..');
@@ -24,7 +25,9 @@ export async function withBenchPage({ path, hardware, dependencies = [] }, body)
     // A cache of its own: another development server of this checkout may be running.
     cacheDir: join(root, 'node_modules/.vite-bench'),
     // A file saved during the run must not reload the page.
-    server: { port: 0, hmr: false, watch: null },
+    // Isolated, so that threads may share memory.
+    server: { port: 0, hmr: false, watch: null, headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' } },
+    plugins: [kernelsPlugin()],
     optimizeDeps: { noDiscovery: true, include: dependencies },
   });
   await server.listen();

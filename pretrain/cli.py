@@ -12,6 +12,7 @@ from .config import SYSTEMS, ConfigError, RunConfig, load_config
 from .corpus.documents import CorpusError
 from .evaluate import stage as evaluate_options
 from .pack.errors import PackError
+from .training.allocator import keep_freed_memory
 
 STAGES = ("tokenize", "cluster", "train", "evaluate", "pack")
 
@@ -25,6 +26,7 @@ EPILOG = """examples:
 def main(arguments: list[str] | None = None) -> int:
     """The exit status: 0 done, 2 what the user must change, 130 interrupted (start it again to go on)."""
     options = _parser().parse_args(arguments)
+    keep_freed_memory()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(os.cpu_count() or 1)
     try:

@@ -155,6 +155,8 @@ class RunConfig:
     fine_tune: FineTuneConfig = field(default_factory=FineTuneConfig)
     results_file: str = ""
     """Where evaluate writes its tables, a section per config name; empty: RESULTS.md beside this file."""
+    card_note: str = ""
+    """Sentences that the pack's card opens with: what a user of this pack must know."""
     pack_mixture: bool = True
     pack_t_bits: int = 16
     """Bits of a number of T in the pack: 16 (F16), or 8 with a float32 scale per row."""

@@ -23,6 +23,19 @@ export const NANO: BenchConfig = {
   batchSize: 4,
 };
 
+/** The larger workload: vocabulary 8,192, width 256, six layers. */
+export const SMALL: BenchConfig = {
+  vocabSize: 8192,
+  hiddenSize: 256,
+  numHiddenLayers: 6,
+  numAttentionHeads: 4,
+  intermediateSize: 768,
+  seqLen: 256,
+  batchSize: 4,
+};
+
+export const WORKLOADS: Readonly<Record<string, BenchConfig>> = { nano: NANO, small: SMALL };
+
 export const OPTIMIZER = { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 };
 export const LEARNING_RATE = 1e-3;
 

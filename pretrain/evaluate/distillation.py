@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from ..model.llama import at_least_float32
+from ..model.attention import at_least_float32
 from ..model.loss import CHUNK_ROWS, IGNORED_TARGET
 
 

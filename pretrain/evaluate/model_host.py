@@ -15,8 +15,8 @@ from torch import Tensor
 
 from ..config import ModelShape, RunConfig
 from ..model.llama import Llama
-from ..model.loss import chunked_loss, token_losses
-from ..training.precision import autocast, choose_precision, maybe_compile
+from ..model.loss import chunked_loss, row_gradients, token_losses
+from ..training.precision import autocast, choose_precision, compile_layers, maybe_compile
 from .domain_text import HeldOutText
 
 Weights = Mapping[str, Tensor]
@@ -64,7 +64,8 @@ class ModelHost:
         self.shape, self.device = shape, device
         self.sequences, self.length = config.fine_tune.batch_sequences, config.train.context
         self.model = Llama(shape, vocab_size).to(device)
-        self._hidden = maybe_compile(self.model.hidden, config.train.compile)
+        compile_layers(self.model, config.train.compile)
+        self._row_gradients = maybe_compile(row_gradients, config.train.compile)
         self.training_dtype = choose_precision(config.train.precision, device)
         self._warm_up()
 
@@ -88,11 +89,11 @@ class ModelHost:
     def hidden(self, tokens: Tensor) -> Tensor:
         """tokens [B, T] -> [B * T, C] in the training precision."""
         with autocast(self.device, self.training_dtype):
-            return self._hidden(tokens.to(self.device)).flatten(0, 1)
+            return self.model.hidden(tokens.to(self.device)).flatten(0, 1)
 
     def loss(self, tokens: Tensor, targets: Tensor) -> Tensor:
         """Mean nats per target that counts, differentiable; tokens and targets [B, T]."""
-        return chunked_loss(self.hidden(tokens), self.model.head_weight, targets.flatten().to(self.device), self.training_dtype)
+        return chunked_loss(self.hidden(tokens), self.model.head_weight, targets.flatten().to(self.device), self.training_dtype, self._row_gradients)
 
     @torch.no_grad()
     def held_out_loss(self, text: HeldOutText) -> HeldOutLoss:
@@ -100,7 +101,7 @@ class ModelHost:
         started = time.perf_counter()
         nats, tokens = 0.0, 0
         for inputs, targets in text.batches(self.sequences, self.length):
-            hidden = self._hidden(inputs.to(self.device)).flatten(0, 1)
+            hidden = self.model.hidden(inputs.to(self.device)).flatten(0, 1)
             nats += float(token_losses(hidden, self.model.head_weight, targets.flatten().to(self.device)).double().sum())
             tokens += int((targets >= 0).sum())
         if not math.isfinite(nats):

@@ -11,6 +11,7 @@ import torch
 from ..config import ConfigError, RunConfig
 from ..model.flops import training_flops_per_token
 from ..progress import Progress
+from ..training.allocator import keep_freed_memory
 from .experts import BEST_FINE_TUNED
 from .jobs import DEFAULT_STRATEGIES, DISTILLED, LLM, SYSTEMS, Job, named, ordered_jobs
 from .pretrained import domain_names, fingerprint, missing_runs
@@ -140,4 +141,5 @@ def _in_processes(config: RunConfig, jobs: list[Job], workers: int) -> None:
 
 def _worker(config: RunConfig, jobs: list[Job]) -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()
     work_through(config, jobs)

@@ -9,11 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..config import ModelShape
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """Half precision goes up to float32 where sums need it; float64 stays."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
+from .attention import at_least_float32, causal_attention
 
 
 class RMSNorm(nn.Module):
@@ -40,17 +36,6 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """x [B, NH, T, HS]: pairs (i, i + HS/2) turn by the row's angle."""
     low, high = x.chunk(2, dim=-1)
     return (x * cos + torch.cat([-high, low], dim=-1) * sin).to(x.dtype)
-
-
-def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(HS)) v with the future masked, all [B, NH, T, HS]. PyTorch's fused kernel where there is one (from 2.0)."""
-    fused = getattr(functional, "scaled_dot_product_attention", None)
-    if fused is not None:
-        return fused(q, k, v, is_causal=True)
-    T, HS = q.shape[-2:]
-    scores = at_least_float32(q @ k.transpose(-2, -1) * HS**-0.5)
-    future = torch.ones(T, T, dtype=torch.bool, device=q.device).triu(1)
-    return scores.masked_fill(future, float("-inf")).softmax(-1).to(v.dtype) @ v
 
 
 class Attention(nn.Module):

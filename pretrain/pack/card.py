@@ -52,6 +52,7 @@ def _introduction(config: RunConfig, facts: CardFacts) -> str:
         f"A projected network of {parameters['projected_network']:,} parameters whose {config.clusters.k} experts each project to a small "
         f"Llama of {parameters['small']:,} (h = {network.h}, m = {network.m}; arXiv 2402.01093), with the plain small model trained on the "
         "same text. Written by the `pack` stage of `pretrain/`. Perplexities are per token of this pack's own tokenizer."
+        + (f"\n\n**{config.card_note.strip()}**" if config.card_note.strip() else "")
     )
 
 

@@ -18,6 +18,7 @@ import torch
 from ..config import ConfigError, RunConfig, load_config
 from ..corpus.documents import CorpusError
 from ..model.projected import ProjectedLlama
+from ..training.allocator import keep_freed_memory
 from ..training.blocks import grouped_tokens
 from ..training.distributed import World
 from ..training.model_on_device import ModelOnDevice
@@ -74,6 +75,7 @@ def main() -> int:
     parser.add_argument("--tokens", type=int, default=200_000, help="held-out tokens to measure on, about")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     arguments = parser.parse_args()
+    keep_freed_memory()
     try:
         losses = measure_storages(load_config(arguments.config), arguments.tokens, arguments.device)
     except (ConfigError, CorpusError, PackError) as error:

@@ -25,6 +25,11 @@ from pretrain.pack.weights import to_half
 from .pack_work import K, LARGE, SMALL, VOCAB, edit_tensors, train, work  # noqa: F401 (a fixture)
 
 
+def test_the_card_opens_with_the_note_of_the_configuration(work: RunConfig) -> None:
+    run_pack(dataclasses.replace(work, card_note="Trained for an hour.\n"))
+    assert "\n\n**Trained for an hour.**\n\n## Corpus" in (Path(work.pack_dir) / "README.md").read_text()
+
+
 def test_writes_a_pack_that_says_what_is_missing(work: RunConfig) -> None:
     run_pack(work)
     pack = Path(work.pack_dir)

@@ -218,6 +218,18 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path, monkeypatch: 
         run_train(with_train(config, learning_rate=3e-3), ["slm"])
 
 
+def test_a_run_may_be_made_shorter_while_it_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = tiny_work(tmp_path, checkpoint_seconds=0.0)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            run_train(config, ["slm"])
+    run_train(with_train(config, tokens=6 * 32), ["slm"])
+    assert json.loads((config.work / "runs" / "slm" / "run.json").read_text())["steps"] == 6
+    last = [line for line in metrics(config, "slm") if "learning_rate" in line][-1]
+    assert last["learning_rate"] < 0.2 * config.train.learning_rate
+
+
 def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_checkpoint(tmp_path: Path) -> None:
     config = tiny_work(tmp_path, learning_rate=1e30, warmup_steps=1, checkpoint_seconds=0.0)
     with pytest.raises(FloatingPointError, match="slm: the gradient.s norm is (nan|inf) at step"):

@@ -172,11 +172,12 @@ class Trainer:
         self.checkpoint.save(self.model.module, optimizer, dataclasses.asdict(self.counters), self._settings())
 
     def _settings(self) -> dict[str, Any]:
-        """What must not change between a checkpoint and its continuation. Where and how it computes may."""
+        """What must not change between a checkpoint and its continuation. Where and how it computes may, and how long: with other `tokens` the rate
+        goes on along the new length's cosine, so that a run can be brought to its end when time runs out."""
         train = dataclasses.asdict(self.config.train)
-        for free in ("precision", "compile", "parallel", "checkpoint_seconds", "validate_every_steps", "validation_tokens", "importance_domains", "importance_tokens", "large_tokens"):
+        for free in ("tokens", "precision", "compile", "parallel", "checkpoint_seconds", "validate_every_steps", "validation_tokens", "importance_domains", "importance_tokens", "large_tokens"):
             train.pop(free)
-        return {"train": train, "shape": dataclasses.asdict(self.run.shape), "tokens": self.run.tokens, "vocab_size": self.config.tokenizer.vocab_size,
+        return {"train": train, "shape": dataclasses.asdict(self.run.shape), "vocab_size": self.config.tokenizer.vocab_size,
                 "projected_network": dataclasses.asdict(self.config.projected_network) if self.run.projected else None}
 
     def _write_final(self, weights: dict[str, np.ndarray]) -> None:

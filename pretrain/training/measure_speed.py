@@ -15,6 +15,7 @@ import torch
 from ..config import RunConfig, load_config
 from ..model.flops import projection_flops, training_flops_per_token
 from ..model.initialization import initialize
+from .allocator import keep_freed_memory
 from .distributed import join_world
 from .loop import device_name
 from .model_on_device import ModelOnDevice, model_of_shape
@@ -94,6 +95,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
+    keep_freed_memory()
     config = load_config(options.config)
     for key, value in measure(config, options.steps).items():
         print(f"{key}: {value}")

@@ -13,28 +13,28 @@ from torch.nn.parallel import DistributedDataParallel
 from ..config import ModelShape, RunConfig
 from ..model.initialization import initialize
 from ..model.llama import Llama
-from ..model.loss import chunked_loss, token_losses
+from ..model.loss import chunked_loss, row_gradients, token_losses
 from ..model.projected import ProjectedLlama
 from .distributed import World, filling_shards, require_sharding, shard, whole
-from .precision import autocast, choose_precision, maybe_compile
+from .precision import autocast, choose_precision, compile_layers, maybe_compile
 
 
 class GroupLoss(nn.Module):
     """A model's loss, as a module so that replication and sharding can wrap it: all weights are at hand inside `forward`, the head's included."""
 
-    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, model: nn.Module, dtype: torch.dtype, compile_setting: str) -> None:
         super().__init__()
         self.model = model
         self._dtype = dtype
-        self.grouped_hidden = model.grouped_hidden
+        self._row_gradients = maybe_compile(row_gradients, compile_setting)
 
     def forward(self, blocks: Tensor, experts: Tensor, of_each_token: bool = False) -> Tensor:
         """blocks [G, b, T + 1], experts [G] -> mean nats per token, or nats of each token [G * b * T] (without gradients)."""
-        hidden = self.grouped_hidden(blocks[..., :-1], experts).flatten(0, 2)
+        hidden = self.model.grouped_hidden(blocks[..., :-1], experts).flatten(0, 2)
         targets = blocks[..., 1:].flatten()
         if of_each_token:
             return token_losses(hidden, self.model.head_weight, targets)
-        return chunked_loss(hidden, self.model.head_weight, targets, self._dtype)
+        return chunked_loss(hidden, self.model.head_weight, targets, self._dtype, self._row_gradients)
 
 
 class ModelOnDevice:
@@ -49,17 +49,13 @@ class ModelOnDevice:
             self.dtype = torch.bfloat16 if world.first_decides(self.dtype == torch.bfloat16) else torch.float32
         self.is_sharded = parallel == "fsdp" and world.size > 1
         self.module = module
-        self._loss = GroupLoss(module, self.dtype)
+        self._loss = GroupLoss(module, self.dtype, compile_setting)
         self._parallel: nn.Module = self._loss
+        compile_layers(module, compile_setting)
         if self.is_sharded:
-            layers = list(module.model.layers)
-            for layer in layers:
-                # Inside the hooks that gather and free its weights: those do not compile.
-                layer.forward = maybe_compile(layer.forward, compile_setting)
-            shard(self._loss, layers, world)
+            shard(self._loss, list(module.model.layers), world)
             return
         self.module.to(world.device)
-        self._loss.grouped_hidden = maybe_compile(module.grouped_hidden, compile_setting)
         if world.size > 1:
             # Gradients live in the buckets that are summed, so that they are held once.
             self._parallel = DistributedDataParallel(self._loss, gradient_as_bucket_view=True)

@@ -7,6 +7,7 @@ import time
 from typing import Any, Callable
 
 import torch
+from torch import nn
 
 PROBE_SIZE = 1024
 
@@ -53,3 +54,10 @@ def maybe_compile(function: Callable[..., Any], setting: str) -> Callable[..., A
     if compile_function is None:
         raise RuntimeError(f"train.compile is yes, but PyTorch {torch.__version__} has no torch.compile.")
     return compile_function(function, dynamic=False)
+
+
+def compile_layers(model: nn.Module, setting: str) -> None:
+    """Compiles the layers of a Llama, plain or projected, and its final norm in place. All layers share one compiled function, so that compiling takes
+    as long as for one layer; it lies inside the hooks of FSDP that gather and free a layer's weights, which do not compile."""
+    for part in (*model.model.layers, model.model.norm):
+        part.forward = maybe_compile(part.forward, setting)

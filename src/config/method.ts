@@ -130,6 +130,14 @@ export function methodOptions(choice: MethodChoice): MethodOption[] {
     .map(([field, value]) => ({ field, label: rangeOf(field)?.label ?? NAMED_OPTIONS[`${choice.method}.${field}`]?.label ?? field, value: value as OptionValue }));
 }
 
+/** Whether an option changes anything as the others stand: fitting steps where nothing is fitted do not. */
+export function optionMatters(choice: MethodChoice, field: string): boolean {
+  if (choice.method !== 'SLM-pn') return true;
+  const strategy = choice.cluster === undefined ? choice.strategy : undefined;
+  if (field === 'fittedSteps') return strategy === 'fitted';
+  return field !== 'halving' || strategy === 'bestFineTuned';
+}
+
 /** What a choice needs of the pack. */
 export function packPartsOf(choice: MethodChoice): readonly PackPart[] {
   const { needs } = METHODS[choice.method];

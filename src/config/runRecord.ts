@@ -1,6 +1,6 @@
 // A run as a thing that can be kept, compared, repeated and sent: plain, structured-cloneable, JSON-able. Losses are mean nats per token. The weights and
 // the text lie elsewhere; the record names them by their hashes. An untrusted record is checked by runs/parseRunRecord.ts.
-import { METHODS, methodOptions, type MethodChoice, type OptionValue, type ProjectionStrategy } from './method.ts';
+import { METHODS, methodOptions, optionMatters, type MethodChoice, type MethodOption, type OptionValue, type ProjectionStrategy } from './method.ts';
 import { formatPercent } from '../core/format.ts';
 import { RUN_RANGES, type RunConfig } from './runConfig.ts';
 
@@ -169,14 +169,17 @@ const partText = ({ trainingPart }: Chosen): string | undefined => trainingPart 
 /** What differs in method, its options, budget, part of the training text and the settings, in that order. */
 export function settingsDifference(a: Chosen, b: Chosen): SettingDifference[] {
   const method = compare('method', 'Method', METHODS[a.method.method].label, METHODS[b.method.method].label);
-  const optionsOfA = new Map(methodOptions(a.method).map((option) => [option.field, option]));
-  const optionsOfB = new Map(methodOptions(b.method).map((option) => [option.field, option]));
+  const optionsOfA = optionsThatMatter(a.method);
+  const optionsOfB = optionsThatMatter(b.method);
   const options = [...new Map([...optionsOfA, ...optionsOfB]).values()]
     .flatMap(({ field, label }) => compare(field, label, optionsOfA.get(field)?.value, optionsOfB.get(field)?.value));
   const settings = (Object.keys({ ...a.settings, ...b.settings }) as (keyof RunConfig)[])
     .flatMap((field) => compare(field, settingLabel(field), a.settings[field], b.settings[field]));
   return [...method, ...options, ...compare('budget', 'Budget', budgetText(a), budgetText(b)), ...compare('trainingPart', 'Training text', partText(a), partText(b)), ...settings];
 }
+
+const optionsThatMatter = (choice: MethodChoice): ReadonlyMap<string, MethodOption> =>
+  new Map(methodOptions(choice).filter(({ field }) => optionMatters(choice, field)).map((option) => [option.field, option]));
 
 /** The page's label, or for a setting without a range its key in words: "recomputeActivations" is "Recompute activations". */
 function settingLabel(field: string): string {

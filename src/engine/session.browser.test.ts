@@ -31,10 +31,17 @@ function sendFor<T extends EngineEvent['type']>(command: EngineCommand, type: T)
 
 /** Every device the engine opened: a lost device is made by destroying the last one from outside. */
 const devices: GPUDevice[] = [];
+/** Labels of all shaders that were compiled. */
+const compiled: string[] = [];
 const requestDevice = GPUAdapter.prototype.requestDevice;
 GPUAdapter.prototype.requestDevice = async function (descriptor) {
   const device = await requestDevice.call(this, descriptor);
   devices.push(device);
+  const compile = device.createComputePipelineAsync.bind(device);
+  device.createComputePipelineAsync = (pipeline) => {
+    compiled.push(pipeline.label!);
+    return compile(pipeline);
+  };
   return device;
 };
 
@@ -73,11 +80,20 @@ describe('a session from pack to model', () => {
     }
   });
 
+  it('compiles a run that was estimated ahead of it, so that starting it compiles nothing', async () => {
+    const before = compiled.length;
+    const { seconds } = await sendFor({ type: 'memory.estimate', of: 'run', config: CONFIG }, 'kernels.prepared');
+    expect(seconds).toBeGreaterThan(0);
+    expect(compiled.slice(before)).toEqual(expect.arrayContaining(['adamw', 'embedding.backward']));
+  });
+
   it('trains, pauses, steps, resumes and tests; the loss falls and every row has its own hash', async () => {
     const from = events.length;
+    const compiledBefore = compiled.length;
     session.handle({ type: 'train.start', runId: 'run', config: CONFIG, paused: true });
     await eventOf('train.started', from);
     await sendFor({ type: 'train.step', runId: 'run' }, 'train.stepped');
+    expect(compiled.slice(compiledBefore)).toEqual([]);
     await sendFor({ type: 'train.resume', runId: 'run' }, 'train.stepped');
     const finished = await eventOf('train.finished', from);
     expect(finished.reason).toBe('steps');

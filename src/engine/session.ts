@@ -11,6 +11,7 @@ import { analyzeClusters, projectExpert } from './expertTasks.ts';
 import { exportModel } from './exportTasks.ts';
 import { estimateMemory, MemoryRefusal, offerOf } from './memoryCheck.ts';
 import { clearCache, loadPack } from './packTasks.ts';
+import { prepareKernels } from './prepareKernels.ts';
 import { RunKeeper } from './runKeeper.ts';
 import { RunsDesk } from './runsDesk.ts';
 import { generateSamples } from './sampleTasks.ts';
@@ -65,7 +66,10 @@ export class Session {
       case 'test.evaluate':
         return this.task('test', engineFailure, (signal) => evaluateTest(state, state.requireRun(command.runId), signal));
       case 'memory.estimate':
-        return this.task(`memory.${command.of}`, (problem) => ({ type: 'memory.estimated', of: command.of, problem }), (signal) => estimateMemory(state, command, signal));
+        return this.task(`memory.${command.of}`, (problem) => ({ type: 'memory.estimated', of: command.of, problem }), async (signal) => {
+          await estimateMemory(state, command, signal);
+          if (command.of === 'run') this.task('kernels', (problem) => ({ type: 'kernels.prepared', problem }), (stale) => prepareKernels(state, command.config, stale));
+        });
       case 'sample.start':
         return this.task('sample', (message) => ({ type: 'sample.failed', sampleId: command.sampleId, message }), (signal) => generateSamples(state, command.sampleId, command.config, signal));
       case 'sample.stop':

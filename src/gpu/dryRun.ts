@@ -12,8 +12,13 @@ export interface DryRun {
   readonly largestBinding: () => number;
 }
 
+export interface DryRunOptions {
+  /** Compiles the shaders of what is planned on the real device, which keeps them: the same plan made in earnest then waits for none. */
+  readonly compile?: boolean;
+}
+
 /** A stand-in with the limits, features and adapter of `gpu`. Only for planning: nothing can be submitted or read. */
-export function dryRun(gpu: Gpu): DryRun {
+export function dryRun(gpu: Gpu, { compile = false }: DryRunOptions = {}): DryRun {
   let largest = 0;
   let largestBound = 0;
   const device = {
@@ -31,7 +36,7 @@ export function dryRun(gpu: Gpu): DryRun {
     pushErrorScope: () => {},
     popErrorScope: async () => null,
   } as unknown as GPUDevice;
-  const pipelines = { get: async () => ({ getBindGroupLayout: () => ({}) }) } as unknown as PipelineCache;
+  const pipelines = compile ? gpu.pipelines : ({ get: async () => ({ getBindGroupLayout: () => ({}) }) } as unknown as PipelineCache);
   return {
     gpu: { device, adapter: gpu.adapter, pipelines, buffers: new BufferLedger(device), lost: new Promise(() => {}) },
     largestBuffer: () => largest,

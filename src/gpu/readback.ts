@@ -1,6 +1,7 @@
 // Reading results back to the CPU. A Readback owns one reusable staging buffer so that a training step allocates nothing.
 import { BufferScope, type BufferView } from './buffers.ts';
 import type { Gpu } from './device.ts';
+import type { CopyOp } from './dispatch.ts';
 
 const MAP_READ_USAGE = 0x01 | 0x08; // MAP_READ | COPY_DST
 const MAP_MODE_READ = 0x01;
@@ -21,16 +22,23 @@ export class Readback {
     const encoder = this.gpu.device.createCommandEncoder({ label: 'readback' });
     encoder.copyBufferToBuffer(view.buffer, view.offset, this.staging, 0, view.size);
     this.gpu.device.queue.submit([encoder.finish()]);
-    try {
-      await this.staging.mapAsync(MAP_MODE_READ, 0, view.size);
-    } catch (error) {
-      // Staging that the adapter had no room for cannot be mapped: that is the reason to give, not the mapping.
-      await this.allocated();
-      throw error;
-    }
+    await this.map(view.size);
     const bytes = this.staging.getMappedRange(0, view.size).slice(0);
     this.staging.unmap();
     return bytes;
+  }
+
+  /** For a plan that is replayed: the copy of `view` to byte `offset` of the staging buffer. What it brings, `receive` gives out. */
+  copyOf(view: BufferView, offset: number): CopyOp {
+    if (offset + view.size > this.maxBytes) throw new Error(`Readback of ${offset + view.size} bytes over its ${this.maxBytes}`);
+    return { kind: 'copy', label: 'readback', source: view, target: { buffer: this.staging, offset, size: view.size } };
+  }
+
+  /** Waits for the submitted copies into the staging buffer and writes its first floats into `values`. @throws as read */
+  async receive(values: Float32Array): Promise<void> {
+    await this.map(values.byteLength);
+    values.set(new Float32Array(this.staging.getMappedRange(0, values.byteLength)));
+    this.staging.unmap();
   }
 
   async readFloats(view: BufferView): Promise<Float32Array> {
@@ -44,6 +52,16 @@ export class Readback {
 
   destroy(): void {
     this.scope.destroy();
+  }
+
+  private async map(bytes: number): Promise<void> {
+    try {
+      await this.staging.mapAsync(MAP_MODE_READ, 0, bytes);
+    } catch (error) {
+      // Staging that the adapter had no room for cannot be mapped: that is the reason to give, not the mapping.
+      await this.allocated();
+      throw error;
+    }
   }
 }
 

@@ -1,5 +1,5 @@
-// Causal multi-head attention in training: softmax(q k^T / sqrt(HS)) v over fused qkv [B*T, 3*NH*HS] and its backward, without ever storing the
-// T x T matrix. HS is a multiple of 4 up to 128; results are assigned.
+// Causal multi-head attention in training: softmax(q k^T / sqrt(HS)) v over fused qkv [B*T, 3*NH*HS] and its backward. HS is a multiple of 4 up to 128; results
+// are assigned. Between forward and backward only each row's log-sum-exp is kept.
 import { invariant } from '../core/invariant.ts';
 import { ceilDivide, roundUp } from '../core/tensor.ts';
 import type { BufferView } from '../gpu/buffers.ts';
@@ -7,52 +7,76 @@ import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, type DispatchOp } from '../gpu/dispatch.ts';
 import type { SoftwareKernel } from '../gpu/pipelines.ts';
 import wgsl from './attention.wgsl?raw';
+import type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attentionBuffers.ts';
+import { attentionTilesBackward, attentionTilesFit, attentionTilesForward, attentionTilesScratchFloats } from './attentionTiles.ts';
+
+export type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attentionBuffers.ts';
 
 const ROWS_PER_WORKGROUP = 64;
 /** A row's vectors are kept in registers; past this they would live in slow memory. */
 const MAX_HEAD_SIZE = 128;
 
-export interface AttentionShape {
-  readonly B: number;
-  readonly T: number;
-  readonly NH: number;
-  readonly HS: number;
+/** Two ways to the same numbers: `streaming` keeps nothing of size T x T; `tiles` (attentionTiles.ts) has scratch for it and is faster where loads are dear. */
+export type AttentionVariant = 'streaming' | 'tiles';
+
+const chosenVariants = new WeakMap<GPUDevice, Map<string, AttentionVariant>>();
+
+const shapeKey = ({ B, T, NH, HS }: AttentionShape): string => `${B} ${T} ${NH} ${HS}`;
+
+/** The variants that can compute this shape on this device. */
+export function supportedAttentionVariants(gpu: Gpu, shape: AttentionShape): AttentionVariant[] {
+  return attentionTilesFit(gpu, shape) ? ['streaming', 'tiles'] : ['streaming'];
 }
 
-export interface AttentionForwardBuffers {
-  /** [B*T, 3*NH*HS]: q, k, v side by side, positions already applied. */
-  readonly qkv: BufferView;
-  /** [B*T, NH*HS] */
-  readonly out: BufferView;
-  /** [B, NH, T]: log of each query's sum of exponentials of scaled scores, kept for the backward. */
-  readonly lse: BufferView;
+/** Remembers what a measurement found for this shape on this device. */
+export function rememberAttentionVariant(gpu: Gpu, shape: AttentionShape, variant: AttentionVariant): void {
+  let choices = chosenVariants.get(gpu.device);
+  if (!choices) chosenVariants.set(gpu.device, (choices = new Map()));
+  choices.set(shapeKey(shape), variant);
 }
 
-export interface AttentionBackwardBuffers extends AttentionForwardBuffers {
-  /** [B*T, NH*HS] */
-  readonly dOut: BufferView;
-  /** Scratch, [B, NH, T]. */
-  readonly delta: BufferView;
-  /** [B*T, 3*NH*HS], every element assigned. */
-  readonly dQkv: BufferView;
+export function isAttentionTuned(gpu: Gpu, shape: AttentionShape): boolean {
+  return chosenVariants.get(gpu.device)?.has(shapeKey(shape)) ?? false;
+}
+
+/** The measured variant, else tiles on software adapters (bench/LOG.md) and streaming on hardware (not measured). */
+export function chosenAttentionVariant(gpu: Gpu, shape: AttentionShape): AttentionVariant {
+  const tuned = chosenVariants.get(gpu.device)?.get(shapeKey(shape));
+  return tuned ?? (gpu.adapter.isFallback && attentionTilesFit(gpu, shape) ? 'tiles' : 'streaming');
+}
+
+/** Floats of each scratch buffer that the variant wants: one for the forward pass, another beside it for the backward pass; 0 for none. */
+export function attentionScratchFloats(gpu: Gpu, shape: AttentionShape, variant: AttentionVariant = chosenAttentionVariant(gpu, shape)): number {
+  return variant === 'tiles' ? attentionTilesScratchFloats(shape) : 0;
 }
 
 /** @throws Error when HS is not a multiple of 4 up to 128 */
-export function attentionForward(gpu: Gpu, { qkv, out, lse }: AttentionForwardBuffers, shape: AttentionShape): Promise<DispatchOp> {
-  return dispatch(gpu, 'forward', [qkv, out, lse], shape);
+export async function attentionForward(gpu: Gpu, buffers: AttentionForwardBuffers, shape: AttentionShape, variant: AttentionVariant = chosenAttentionVariant(gpu, shape)): Promise<DispatchOp[]> {
+  checkHeadSize(shape);
+  if (variant === 'tiles') return attentionTilesForward(gpu, buffers, requireScratch(buffers.scratch), shape);
+  return [await dispatch(gpu, 'forward', [buffers.qkv, buffers.out, buffers.lse], shape)];
 }
 
-/** Row deltas, then dq by query rows, then dk and dv by key rows. @throws Error when HS is not a multiple of 4 up to 128 */
-export function attentionBackward(
-  gpu: Gpu,
-  { qkv, out, lse, dOut, delta, dQkv }: AttentionBackwardBuffers,
-  shape: AttentionShape,
-): Promise<DispatchOp[]> {
+/** @throws Error when HS is not a multiple of 4 up to 128 */
+export async function attentionBackward(gpu: Gpu, buffers: AttentionBackwardBuffers, shape: AttentionShape, variant: AttentionVariant = chosenAttentionVariant(gpu, shape)): Promise<DispatchOp[]> {
+  checkHeadSize(shape);
+  const { qkv, out, lse, dOut, delta, dQkv, scratch, gradientScratch } = buffers;
+  const rowDelta = dispatch(gpu, 'rowDelta', [out, dOut, delta], shape);
+  if (variant === 'tiles') return [await rowDelta, ...(await attentionTilesBackward(gpu, buffers, requireScratch(scratch), requireScratch(gradientScratch), shape))];
   return Promise.all([
-    dispatch(gpu, 'rowDelta', [out, dOut, delta], shape),
+    rowDelta,
     dispatch(gpu, 'queryGradient', [qkv, dOut, lse, delta, dQkv], shape),
     dispatch(gpu, 'keyValueGradient', [qkv, dOut, lse, delta, dQkv], shape),
   ]);
+}
+
+function checkHeadSize({ HS }: AttentionShape): void {
+  invariant(HS > 0 && HS % 4 === 0 && HS <= MAX_HEAD_SIZE, `attention needs a head size that is a multiple of 4 up to ${MAX_HEAD_SIZE}, not ${HS}`);
+}
+
+function requireScratch(scratch: BufferView | undefined): BufferView {
+  invariant(scratch, 'attention in tiles needs scratch (attentionScratchFloats)');
+  return scratch;
 }
 
 async function dispatch(
@@ -61,7 +85,6 @@ async function dispatch(
   bindings: BufferView[],
   { B, T, NH, HS }: AttentionShape,
 ): Promise<DispatchOp> {
-  invariant(HS > 0 && HS % 4 === 0 && HS <= MAX_HEAD_SIZE, `attention needs a head size that is a multiple of 4 up to ${MAX_HEAD_SIZE}, not ${HS}`);
   const source = {
     label: `attention.${entryPoint}`,
     wgsl: `${wgsl}\nconst HEAD_VECS: u32 = ${HS / 4}u;\n`,

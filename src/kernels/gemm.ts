@@ -7,6 +7,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
 import { WEBASSEMBLY_FEATURE } from '../gpu/pipelines.ts';
 import plainWgsl from './gemmPlain.wgsl?raw';
+import { blockFits, blockInvocations, blockMemoryBytes, blockShader, blockWorkgroups, type BlockTile } from './gemmBlockText.ts';
 import { countTiles, REGISTER_WORKGROUP_SIZE, registerTileFits, registerTileShader, type GemmForm, type GemmShape, type RegisterTile } from './gemmTileText.ts';
 import vectorWgsl from './gemmVector.wgsl?raw';
 import workgroupWgsl from './gemmWorkgroup.wgsl?raw';
@@ -35,6 +36,8 @@ export interface GemmVariantInfo {
   /** Waits at workgroup barriers: a hundred times slower than the others where a CPU plays the GPU. */
   readonly hasBarriers: boolean;
   supports(form: GemmForm, shape: GemmShape): boolean;
+  /** Whether a device with these limits can run it; all can where it is absent. */
+  readonly fits?: (limits: GPUSupportedLimits) => boolean;
   readonly build: DispatchBuilder;
 }
 
@@ -95,6 +98,19 @@ function workgroupVariant(threads: number): GemmVariantInfo {
   };
 }
 
+/** The fast ones on hardware, by common experience; which of them, only a measurement on the adapter tells. */
+function blockVariant(tile: BlockTile): GemmVariantInfo {
+  return {
+    name: `block-${tile.rows}x${tile.cols}`,
+    hasBarriers: true,
+    supports: (form, shape) => blockFits(form, shape) && blockWorkgroups(tile, shape).every((count) => count <= 65_535),
+    fits: ({ maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup }) =>
+      blockMemoryBytes(tile) <= maxComputeWorkgroupStorageSize && blockInvocations(tile) <= maxComputeInvocationsPerWorkgroup,
+    build: (gpu, label, { a, b, c }, problem, accumulate) =>
+      createDispatch(gpu, { label, wgsl: blockShader(tile, problem.form, problem, accumulate) }, [a, b, c], blockWorkgroups(tile, problem)),
+  };
+}
+
 function vectorVariant(name: string, entryPoint: 'rows' | 'sharedRow'): GemmVariantInfo {
   return {
     name,
@@ -148,15 +164,19 @@ export const GEMM_VARIANTS: readonly GemmVariantInfo[] = [
     registerVariant(`quad-${tileRows}x${tileCols}`, { lanes: 4, tileRows, tileCols })),
   workgroupVariant(8),
   workgroupVariant(16),
+  blockVariant({ rows: 32, cols: 32, depth: 16, rowsEach: 4, colsEach: 4 }),
+  blockVariant({ rows: 64, cols: 64, depth: 16, rowsEach: 8, colsEach: 4 }),
+  blockVariant({ rows: 64, cols: 128, depth: 16, rowsEach: 8, colsEach: 8 }),
+  blockVariant({ rows: 128, cols: 128, depth: 8, rowsEach: 8, colsEach: 8 }),
   vectorVariant('vector-rows', 'rows'),
   vectorVariant('vector-shared', 'sharedRow'),
 ];
 
 /** The variants that this device runs, whatever the problem. */
 export function variantsOf(gpu: Gpu): GemmVariantInfo[] {
-  const { features } = gpu.device;
+  const { features, limits } = gpu.device;
   if (features.has(WEBASSEMBLY_FEATURE)) return [plain, packed];
-  return GEMM_VARIANTS.filter(({ requires }) => !requires || features.has(requires));
+  return GEMM_VARIANTS.filter(({ requires, fits }) => (!requires || features.has(requires)) && (fits?.(limits) ?? true));
 }
 
 /** The variants that can compute this problem on this device. */
@@ -170,8 +190,8 @@ const SOFTWARE_PREFERENCE: Record<GemmForm, readonly GemmVariant[]> = {
   NN: ['packed', 'quad-12x16', 'register-4x4'],
   TN: ['packed', 'quad-16x16', 'register-8x8'],
 };
-const HARDWARE_PREFERENCE: readonly GemmVariant[] = ['vector-shared', 'workgroup-64x64'];
-const HARDWARE_PREFERENCE_FEW_BLOCKS: readonly GemmVariant[] = ['vector-shared', 'workgroup-32x32'];
+const HARDWARE_PREFERENCE: readonly GemmVariant[] = ['vector-shared', 'block-64x64', 'workgroup-64x64'];
+const HARDWARE_PREFERENCE_FEW_BLOCKS: readonly GemmVariant[] = ['vector-shared', 'block-32x32', 'workgroup-32x32'];
 /** Fewer 64 x 64 blocks than this leave most of a GPU's cores idle. */
 const FEW_BLOCKS = 64;
 

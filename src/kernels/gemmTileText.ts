@@ -21,6 +21,25 @@ export interface RegisterTile {
   readonly tileCols: number;
 }
 
+/** Where a matrix lies in its binding; a tightly packed one alone in it unless said otherwise. Everything in floats, in multiples of 4. */
+export interface OperandLayout {
+  /** From one row of the matrix as it is stored to the next. */
+  readonly pitch: number;
+  /** WGSL expression of the first element's place; may use `batch`. */
+  readonly base: string;
+  /** Of the whole binding. */
+  readonly floats: number;
+}
+
+/** A product with more to it than C (= | +=) A . B. */
+export interface TileExtras {
+  readonly layout: { readonly a: OperandLayout; readonly b: OperandLayout; readonly c: OperandLayout };
+  /** Only tiles of C that touch or lie below its diagonal. */
+  readonly lowerOnly?: boolean;
+  /** The k that count for a tile: those up to its last row, or from its first row on; all unless given. */
+  readonly kRange?: 'toLastRow' | 'fromFirstRow';
+}
+
 export const REGISTER_WORKGROUP_SIZE = 16;
 
 const SWAP_BY_XOR = ['', 'quadSwapX', 'quadSwapY', 'quadSwapDiagonal'];
@@ -35,9 +54,9 @@ class Operand {
     /** Output rows (of A) or columns (of B) in the whole matrix, and in a tile. */
     private readonly extent: number,
     tile: number,
-    private readonly K: number,
     private readonly alongK: boolean,
     private readonly lanes: number,
+    private readonly layout: OperandLayout,
   ) {
     this.vectors = tile / lanes;
     this.groups = alongK ? this.vectors : this.vectors / 4;
@@ -45,16 +64,17 @@ class Operand {
 
   /** Start indices (in vec4f) that stay fixed over k. Past the edge the last valid place is read; what it gives is never stored. */
   offsets(base: string): string[] {
-    return Array.from({ length: this.groups }, (_, group) =>
+    const places = Array.from({ length: this.groups }, (_, group) =>
       this.alongK
-        ? `let ${this.name}At${group} = min(${base} + ${this.lanes * group}u + lane, ${this.extent - 1}u) * ${this.K / 4}u;`
-        : `let ${this.name}At${group} = min(${base} / 4u + ${this.lanes * group}u + lane, ${this.extent / 4 - 1}u);`,
+        ? `let ${this.name}At${group} = ${this.name}Base + min(${base} + ${this.lanes * group}u + lane, ${this.extent - 1}u) * ${this.layout.pitch / 4}u;`
+        : `let ${this.name}At${group} = ${this.name}Base + min(${base} / 4u + ${this.lanes * group}u + lane, ${this.extent / 4 - 1}u);`,
     );
+    return [`let ${this.name}Base = (${this.layout.base}) / 4u;`, ...places];
   }
 
   /** Loads made once per step of the k loop. */
   loadsPerPass(kStep: number): string[] {
-    if (!this.alongK) return [`let ${this.name}Row = step * ${(kStep * this.extent) / 4}u;`];
+    if (!this.alongK) return [`let ${this.name}Row = step * ${(kStep * this.layout.pitch) / 4}u;`];
     return Array.from({ length: this.groups }, (_, group) => `let ${this.name}Load${group} = ${this.name}[${this.name}At${group} + step];`);
   }
 
@@ -63,7 +83,7 @@ class Operand {
     if (this.alongK) return [];
     return Array.from(
       { length: this.groups },
-      (_, group) => `let ${this.name}Load${group}k${k} = ${this.name}[${this.name}At${group} + ${this.name}Row + ${(k * this.extent) / 4}u];`,
+      (_, group) => `let ${this.name}Load${group}k${k} = ${this.name}[${this.name}At${group} + ${this.name}Row + ${(k * this.layout.pitch) / 4}u];`,
     );
   }
 
@@ -91,16 +111,23 @@ export function countTiles({ tileRows, tileCols }: RegisterTile, { M, N }: GemmS
   return ceilDivide(M, tileRows) * ceilDivide(N, tileCols);
 }
 
+/** Tightly packed matrices, one a binding. */
+function tightLayout(form: GemmForm, { M, N, K }: GemmShape): TileExtras['layout'] {
+  const alone = (rows: number, pitch: number): OperandLayout => ({ pitch, base: '0u', floats: rows * pitch });
+  return { a: form === 'TN' ? alone(K, M) : alone(M, K), b: form === 'NT' ? alone(N, K) : alone(K, N), c: alone(M, N) };
+}
+
 /**
- * The shader. Bindings: 0 A, 1 B (array<vec4f>), 2 C (array<vec4f> where columns come in fours, else array<f32>).
+ * The shader. Bindings: 0 A, 1 B (array<vec4f>), 2 C (array<vec4f> where columns come in fours, else array<f32>). The dispatch's z counts batches.
  * Array sizes are written as numbers: a runtime-sized array costs a division by the stride at every access on SwiftShader.
  */
-export function registerTileShader(tile: RegisterTile, form: GemmForm, shape: GemmShape, accumulate: boolean): string {
+export function registerTileShader(tile: RegisterTile, form: GemmForm, shape: GemmShape, accumulate: boolean, extras: TileExtras = { layout: tightLayout(form, shape) }): string {
   const { lanes, tileRows, tileCols } = tile;
   const { M, N, K } = shape;
+  const { layout, lowerOnly = false, kRange } = extras;
   const bAlongK = form === 'NT';
-  const rows = new Operand('a', M, tileRows, K, form !== 'TN', lanes);
-  const cols = new Operand('b', N, tileCols, K, bAlongK, lanes);
+  const rows = new Operand('a', M, tileRows, form !== 'TN', lanes, layout.a);
+  const cols = new Operand('b', N, tileCols, bAlongK, lanes, layout.b);
   // Two k per step where nothing runs along k: with four, the loop outgrows a 32 KB instruction cache on SwiftShader.
   const kStep = form !== 'TN' ? 4 : K % 2 === 0 ? 2 : 1;
   const swapRows = rows.vectors <= cols.vectors;
@@ -130,6 +157,7 @@ export function registerTileShader(tile: RegisterTile, form: GemmForm, shape: Ge
   };
 
   const assign = accumulate ? '+=' : '=';
+  const cPlace = (rowPlace: string, colPlace: string): string => `cBase + (${rowPlace}) * ${layout.c.pitch}u + ${colPlace}`;
   const stores = each((row, col, xor) => {
     const rowPlace = rows.place('row0', row, swapRows ? `(lane ^ ${xor}u)` : 'lane');
     const colPlace = cols.place('col0', col, swapRows ? 'lane' : `(lane ^ ${xor}u)`);
@@ -138,32 +166,43 @@ export function registerTileShader(tile: RegisterTile, form: GemmForm, shape: Ge
     // The last workgroup may hold more tiles than are left: their rows lie past M.
     inside.push(`${rowPlace} < ${M}u`);
     const guard = `if (${inside.join(' && ')})`;
-    if (bAlongK) return `${guard} { c[(${rowPlace}) * ${N}u + ${colPlace}] ${assign} sum${row}_${col}_${xor}; }`;
+    if (bAlongK) return `${guard} { c[${cPlace(rowPlace, colPlace)}] ${assign} sum${row}_${col}_${xor}; }`;
     if (col % 4 !== 0) return '';
     const four = [0, 1, 2, 3].map((e) => `sum${row}_${col + e}_${xor}`).join(', ');
-    return `${guard} { c[((${rowPlace}) * ${N}u + ${colPlace}) / 4u] ${assign} vec4f(${four}); }`;
+    return `${guard} { c[(${cPlace(rowPlace, colPlace)}) / 4u] ${assign} vec4f(${four}); }`;
   });
+  const numSteps = K / kStep;
+  // Rounded down and up to whole steps: what that adds must be zero in A.
+  const firstStep = kRange === 'fromFirstRow' ? `row0 / ${kStep}u` : '0u';
+  let endStep = kRange === 'toLastRow' ? `min(${numSteps}u, (row0 + ${tileRows + kStep - 1}u) / ${kStep}u)` : `${numSteps}u`;
+  if (lowerOnly) endStep = `select(${endStep}, 0u, isAbove)`;
 
   return [
     ...(lanes === 4 ? ['enable subgroups;'] : []),
-    `@group(0) @binding(0) var<storage, read> a: array<vec4f, ${(M * K) / 4}>;`,
-    `@group(0) @binding(1) var<storage, read> b: array<vec4f, ${(N * K) / 4}>;`,
-    `@group(0) @binding(2) var<storage, read_write> c: ${bAlongK ? `array<f32, ${M * N}>` : `array<vec4f, ${(M * N) / 4}>`};`,
+    // A quad stays together, whatever the others of its workgroup do.
+    ...(lanes === 4 && (lowerOnly || kRange) ? ['diagnostic(off, subgroup_uniformity);'] : []),
+    `@group(0) @binding(0) var<storage, read> a: array<vec4f, ${layout.a.floats / 4}>;`,
+    `@group(0) @binding(1) var<storage, read> b: array<vec4f, ${layout.b.floats / 4}>;`,
+    `@group(0) @binding(2) var<storage, read_write> c: ${bAlongK ? `array<f32, ${layout.c.floats}>` : `array<vec4f, ${layout.c.floats / 4}>`};`,
     `@compute @workgroup_size(${REGISTER_WORKGROUP_SIZE})`,
     'fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) local: u32) {',
+    'let batch = group.z;',
     `let invocation = (group.x + group.y * groups.x) * ${REGISTER_WORKGROUP_SIZE}u + local;`,
     `let lane = ${lanes === 4 ? 'local & 3u' : '0u'};`,
     `let tile = invocation / ${lanes}u;`,
     `let row0 = tile / ${ceilDivide(N, tileCols)}u * ${tileRows}u;`,
     `let col0 = tile % ${ceilDivide(N, tileCols)}u * ${tileCols}u;`,
+    `let cBase = ${layout.c.base};`,
+    ...(lowerOnly ? [`let isAbove = col0 > row0 + ${tileRows - 1}u;`] : []),
     ...rows.offsets('row0'),
     ...cols.offsets('col0'),
     ...each((row, col, xor) => `var sum${row}_${col}_${xor} = 0.0;`),
-    `for (var step = 0u; step < ${K / kStep}u; step++) {`,
+    `for (var step = ${firstStep}; step < ${endStep}; step++) {`,
     ...rows.loadsPerPass(kStep),
     ...cols.loadsPerPass(kStep),
     ...Array.from({ length: kStep }, (_, k) => products(k)).flat(),
     '}',
+    ...(lowerOnly ? ['if (isAbove) { return; }'] : []),
     ...stores.filter(Boolean),
     '}',
   ].join('\n');

@@ -35,18 +35,20 @@ export interface StepScalarValues {
   readonly step: number;
 }
 
-/** The buffer's content [NUM_STEP_SCALARS] for one step. */
-export function packStepScalars(values: StepScalarValues): Float32Array<ArrayBuffer> {
+/** The buffer's content for one step, written into `packed` [NUM_STEP_SCALARS]; number by number, because a training step allocates nothing. */
+export function packStepScalars(values: StepScalarValues, packed: Float32Array<ArrayBuffer> = new Float32Array(NUM_STEP_SCALARS)): Float32Array<ArrayBuffer> {
   const { beta1, beta2, step } = values;
-  const all: Record<keyof typeof STEP_SCALARS, number> = {
-    ...values,
-    biasCorrection1: 1 - beta1 ** step,
-    biasCorrection2: 1 - beta2 ** step,
-    oneMinusBeta1: 1 - beta1,
-    oneMinusBeta2: 1 - beta2,
-  };
-  const packed = new Float32Array(NUM_STEP_SCALARS);
-  for (const [name, index] of Object.entries(STEP_SCALARS)) packed[index] = all[name as keyof typeof STEP_SCALARS];
+  packed[STEP_SCALARS.lossScale] = values.lossScale;
+  packed[STEP_SCALARS.clipNorm] = values.clipNorm;
+  packed[STEP_SCALARS.learningRate] = values.learningRate;
+  packed[STEP_SCALARS.beta1] = beta1;
+  packed[STEP_SCALARS.beta2] = beta2;
+  packed[STEP_SCALARS.epsilon] = values.epsilon;
+  packed[STEP_SCALARS.weightDecay] = values.weightDecay;
+  packed[STEP_SCALARS.biasCorrection1] = 1 - beta1 ** step;
+  packed[STEP_SCALARS.biasCorrection2] = 1 - beta2 ** step;
+  packed[STEP_SCALARS.oneMinusBeta1] = 1 - beta1;
+  packed[STEP_SCALARS.oneMinusBeta2] = 1 - beta2;
   return packed;
 }
 

@@ -10,7 +10,7 @@ import { gemm } from '../kernels/gemm.ts';
 import { rmsnormBackward, rmsnormPartialsFloats } from '../kernels/rmsnorm.ts';
 import { ropeForward } from '../kernels/rope.ts';
 import { swigluBackward } from '../kernels/swiglu.ts';
-import type { BatchShape, ForwardPlan } from './forward.ts';
+import { createAttentionScratch, type BatchShape, type ForwardPlan } from './forward.ts';
 import type { ArenaViews } from './parameters.ts';
 
 export interface BackwardPlan {
@@ -39,6 +39,8 @@ export async function planBackward(
   const dGateUp = scope.floats('dGateUp', rows * 2 * F);
   const dQkv = scope.floats('dQkv', rows * 3 * C);
   const delta = scope.floats('delta', rows * NH);
+  const heads = { B, T, NH, HS };
+  const gradientScratch = createAttentionScratch(gpu, heads, scope, 'dScores');
   const partials = scope.floats('normPartials', rmsnormPartialsFloats({ rows, hiddenSize: C }));
   const order = scope.floats('order', rows);
   const starts = scope.floats('starts', sortedStartsLength(rows));
@@ -65,7 +67,7 @@ export async function planBackward(
     normBackward(dBranch, a.middle, a.middleRstd, w.postAttentionNorm, g.postAttentionNorm, true);
 
     linearBackward(dx, a.attention, w.output, g.output, dBranch, C, C);
-    ops.push(attentionBackward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse, dOut: dBranch, delta, dQkv }, { B, T, NH, HS }));
+    ops.push(attentionBackward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse, dOut: dBranch, delta, dQkv, scratch: forward.attentionScratch, gradientScratch }, heads));
     ops.push(ropeForward(gpu, { qkv: dQkv, cosSin: forward.cosSin }, { B, T, NH, HS, direction: -1 }));
     linearBackward(dQkv, a.inputNormed, w.qkv, g.qkv, dBranch, 3 * C, C);
     normBackward(dBranch, a.input, a.inputRstd, w.inputNorm, g.inputNorm, true);

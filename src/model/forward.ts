@@ -6,7 +6,7 @@ import type { ModelConfig } from '../config/modelConfig.ts';
 import type { BufferScope, BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { settleOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
-import { attentionForward } from '../kernels/attention.ts';
+import { attentionForward, attentionScratchFloats, type AttentionShape } from '../kernels/attention.ts';
 import { embeddingForward } from '../kernels/embedding.ts';
 import { gemm } from '../kernels/gemm.ts';
 import { rmsnormForward } from '../kernels/rmsnorm.ts';
@@ -56,6 +56,8 @@ export interface ForwardPlan {
   /** [N, C] what the head reads. */
   readonly hidden: BufferView;
   readonly cosSin: BufferView;
+  /** Shared by all layers; where attention wants none, nothing. */
+  readonly attentionScratch?: BufferView;
 }
 
 function createLayerActivations(config: ModelConfig, scope: BufferScope, rows: number, layer: number | 'shared'): LayerActivations {
@@ -87,6 +89,12 @@ function createActivations(config: ModelConfig, scope: BufferScope, rows: number
   return layers.map((layer) => (kept === 'none' || layer === 0 ? shared : { ...shared, input: createLayerInput(config, scope, rows, layer) }));
 }
 
+/** A buffer for what the chosen attention keeps for a moment, if it does. */
+export function createAttentionScratch(gpu: Gpu, shape: AttentionShape, scope: BufferScope, name: string): BufferView | undefined {
+  const floats = attentionScratchFloats(gpu, shape);
+  return floats > 0 ? scope.floats(name, floats) : undefined;
+}
+
 /** Plans the forward pass. */
 export async function planForward(
   gpu: Gpu,
@@ -107,6 +115,8 @@ export async function planForward(
   const output = scope.floats('output', rows * C);
   const outputRstd = scope.floats('outputRstd', rows);
   const hidden = scope.floats('hidden', rows * C);
+  const heads = { B, T, NH, HS };
+  const attentionScratch = createAttentionScratch(gpu, heads, scope, 'scores');
   const multiply = (a: BufferView, b: BufferView, c: BufferView, N: number, K: number): PendingOps =>
     gemm(gpu, { a, b, c }, { form: 'NT', M: rows, N, K, accumulate: false });
 
@@ -117,7 +127,7 @@ export async function planForward(
     return [
       multiply(a.inputNormed, w.qkv, a.qkv, 3 * C, C),
       ropeForward(gpu, { qkv: a.qkv, cosSin }, { B, T, NH, HS, direction: 1 }),
-      attentionForward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse }, { B, T, NH, HS }),
+      attentionForward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse, scratch: attentionScratch }, heads),
       multiply(a.attention, w.output, branch, C, C),
       rmsnormForward(gpu, { x: a.input, addend: branch, sum: a.middle, weight: w.postAttentionNorm, y: a.middleNormed, rstd: a.middleRstd }, norm),
       multiply(a.middleNormed, w.gateUp, a.gateUp, 2 * F, C),
@@ -140,5 +150,5 @@ export async function planForward(
   ops.push(rmsnormForward(gpu, { x: layers[L - 1].middle, addend: branch, sum: output, weight: weights.finalNorm, y: hidden, rstd: outputRstd }, norm));
   // The last layer's activations are still in the shared buffers when the backward pass begins.
   const recomputations = layers.map((_, layer) => (kept === 'inputs' && layer < L - 1 ? settleOps([inputNorm(layer), ...layerOps(layer)]) : []));
-  return { ops: await settleOps(ops), recomputations: await Promise.all(recomputations), tokens, layers, output, outputRstd, hidden, cosSin };
+  return { ops: await settleOps(ops), recomputations: await Promise.all(recomputations), tokens, layers, output, outputRstd, hidden, cosSin, attentionScratch };
 }

@@ -35,7 +35,10 @@ const keptActivations = (train: boolean, recompute: boolean): KeptActivations =>
 interface TrainingParts {
   readonly gradients: BufferView;
   readonly backward: BackwardPlan;
+  /** A micro-batch's gradients added to what is there. */
   readonly ops: readonly Op[];
+  /** The same, gradients cleared first. */
+  readonly clearingOps: readonly Op[];
   readonly order: Uint32Array<ArrayBuffer>;
   readonly starts: Uint32Array<ArrayBuffer>;
   readonly teacher?: { readonly model: SmallModel; readonly mix: BufferView };
@@ -88,8 +91,11 @@ export class SmallModel {
       const teacherHead = teacher && mix && { ...teacher.model.headInputs, mix: scope.upload('distillationMix', mix) };
       const headOps = await planHead(gpu, config, rows, head, scope, { dHidden, dEmbedding: gradientViews.embedding, scalars, teacher: teacherHead });
       const backward = await planBackward(gpu, config, shape, forward, views, gradientViews, dHidden, scope);
+      const teacherOps = teacher ? teacher.model.forward.ops : [];
+      const ops = [...teacherOps, ...forward.ops, ...headOps, ...backward.ops];
       training = {
-        gradients, backward, ops: [...forward.ops, ...headOps, ...backward.ops], order: new Uint32Array(rows), starts: new Uint32Array(sortedStartsLength(rows)),
+        gradients, backward, ops, clearingOps: [{ kind: 'clear', label: 'gradients', view: gradients }, ...ops],
+        order: new Uint32Array(rows), starts: new Uint32Array(sortedStartsLength(rows)),
         teacher: teacherHead && { model: teacher.model, mix: teacherHead.mix },
       };
     }
@@ -132,23 +138,28 @@ export class SmallModel {
     return this.lossReadback.readFloats(this.losses);
   }
 
-  /** Submits the forward pass up to the head's input (headInputs.hidden). `tokens`: [B * T]. */
-  computeHidden(tokens: Uint32Array): void {
-    this.writeTokens(tokens);
-    submitOps(this.gpu, 'hidden', this.forward.ops);
-  }
-
-  /** Submits forward and backward for one micro-batch, the teacher's forward pass before them: gradients += scalars.lossScale * d(sum of losses). Losses stay on the GPU. */
-  accumulateGradients(tokens: Uint32Array, targets: Uint32Array, { clear }: { readonly clear: boolean }): void {
+  /** Operations that add the gradients of the micro-batch last written (writeMicroBatch), a teacher's forward pass among them: gradients += scalars.lossScale * d(sum of losses). */
+  gradientOps({ clear }: { readonly clear: boolean }): readonly Op[] {
     const { training } = this;
     invariant(training, 'a model made for evaluation cannot train');
-    training.teacher?.model.computeHidden(tokens);
+    return clear ? training.clearingOps : training.ops;
+  }
+
+  /** Hands the GPU what gradientOps read: tokens and targets [B * T]. */
+  writeMicroBatch(tokens: Uint32Array, targets: Uint32Array): void {
+    const { training } = this;
+    invariant(training, 'a model made for evaluation cannot train');
+    training.teacher?.model.writeTokens(tokens);
     this.writeBatch(tokens, targets);
     sortRowsByToken(tokens, training.order, training.starts);
     this.write(training.backward.order, training.order);
     this.write(training.backward.starts, training.starts);
-    const clearing: Op[] = clear ? [{ kind: 'clear', label: 'gradients', view: training.gradients }] : [];
-    submitOps(this.gpu, 'gradients', clear ? [...clearing, ...training.ops] : training.ops);
+  }
+
+  /** Both for one micro-batch, submitted. Losses stay on the GPU. */
+  accumulateGradients(tokens: Uint32Array, targets: Uint32Array, options: { readonly clear: boolean }): void {
+    this.writeMicroBatch(tokens, targets);
+    submitOps(this.gpu, 'gradients', this.gradientOps(options));
   }
 
   /** Factor on every target's loss gradient, for gradients without an optimizer step (which sets all scalars itself). */

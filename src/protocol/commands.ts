@@ -58,7 +58,7 @@ export type EngineCommand =
   | { readonly type: 'train.stop'; readonly runId: string }
   /** Evaluates SLM, projection and the fine-tuned weights on the test documents. Answered by test.evaluated. Done once by itself when a run ends. */
   | { readonly type: 'test.evaluate'; readonly runId: string }
-  /** Asks what this would take on the GPU at once: the fine-tuning of the projected weights, or a race of these methods. Answered by memory.estimated; nothing is allocated. */
+  /** Asks what this would take on the GPU at once: the fine-tuning of the projected weights, or a race of these methods. Answered by memory.estimated; nothing is allocated. For a run the engine then compiles the kernels in the background (kernels.prepared). */
   | { readonly type: 'memory.estimate'; readonly of: 'run'; readonly config: RunConfig }
   | { readonly type: 'memory.estimate'; readonly of: 'race'; readonly config: RunConfig; readonly methods: readonly MethodChoice[] }
   | { readonly type: 'sample.start'; readonly sampleId: string; readonly config: SampleConfig }

@@ -188,6 +188,8 @@ export type EngineEvent =
   | { readonly type: 'run.exported'; readonly runId: string; readonly file: Blob; readonly fileName: string }
   /** Bytes of GPU memory at most at once, or one sentence on why this adapter cannot hold it. */
   | { readonly type: 'memory.estimated'; readonly of: 'run' | 'race'; readonly bytes?: number; readonly problem?: string }
+  /** The kernels of the run that was last estimated are compiled: its first step will wait for none. Or one sentence on why not; a run started all the same tells what it means. */
+  | { readonly type: 'kernels.prepared'; readonly seconds?: number; readonly problem?: string }
   /** A request about runs that could not be met, or something that could not be stored: one sentence. Runs that go on go on. */
   | { readonly type: 'runs.failed'; readonly message: string; readonly runId?: string; readonly refused?: RefusedRuns }
   /** A command that made no sense in the present state, or a bug: one sentence. */

@@ -3,11 +3,11 @@
 import { invariant } from '../core/invariant.ts';
 import { BINDING_ALIGNMENT_FLOATS, BufferScope, subview, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { settleOps, submitOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
+import { settleOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
 import { readFloats } from '../gpu/readback.ts';
 import { adamw } from '../kernels/adamw.ts';
 import { gradientNorm, gradientNormPartials } from '../kernels/gradientNorm.ts';
-import { packStepScalars } from '../kernels/stepScalars.ts';
+import { NUM_STEP_SCALARS, packStepScalars, type StepScalarValues } from '../kernels/stepScalars.ts';
 import type { SmallModel } from '../model/smallModel.ts';
 
 export interface OptimizerSettings {
@@ -29,17 +29,21 @@ export interface Moments {
 export class Optimizer {
   /** [0] global gradient norm before clipping, [1] the factor gradients were scaled by. */
   readonly norm: BufferView;
+  private readonly scalars: { -readonly [Name in keyof StepScalarValues]: number };
+  private readonly packedScalars = new Float32Array(NUM_STEP_SCALARS);
 
   private constructor(
     private readonly gpu: Gpu,
     private readonly model: SmallModel,
-    private readonly settings: OptimizerSettings,
-    private readonly ops: readonly Op[],
+    settings: OptimizerSettings,
+    /** Clip and update the weights with the gradients accumulated so far. */
+    readonly ops: readonly Op[],
     norm: BufferView,
     private readonly moments: { readonly first: BufferView; readonly second: BufferView },
     private readonly scope: BufferScope,
   ) {
     this.norm = norm;
+    this.scalars = { ...settings, lossScale: 1, learningRate: 0, step: 1 };
   }
 
   /** @throws OutOfGpuMemoryError; then nothing stays allocated */
@@ -65,13 +69,11 @@ export class Optimizer {
   /** Writes the numbers of optimizer step `step` (1-based). Call before the step's gradients: the loss scale is among them. */
   prepare(step: number, learningRate: number, lossScale: number): void {
     invariant(step >= 1, 'steps count from 1');
-    const values = packStepScalars({ ...this.settings, lossScale, learningRate, step });
-    this.gpu.device.queue.writeBuffer(this.model.scalars.buffer, this.model.scalars.offset, values);
-  }
-
-  /** Clips and updates the weights with the gradients accumulated so far. */
-  update(): void {
-    submitOps(this.gpu, 'adamw', this.ops);
+    const { scalars, packedScalars, model } = this;
+    scalars.step = step;
+    scalars.learningRate = learningRate;
+    scalars.lossScale = lossScale;
+    this.gpu.device.queue.writeBuffer(model.scalars.buffer, model.scalars.offset, packStepScalars(scalars, packedScalars));
   }
 
   /** Copies of the moments; with the weights and the step's number they are all that the next step depends on. */

@@ -5,11 +5,8 @@ import { DEFAULT_FITTED_STEPS } from '../../config/runConfig.ts';
 import { NumberField, SelectField } from '../components/Field.tsx';
 import { useStudio } from '../StudioContext.ts';
 import styles from './Compare.module.css';
+import { START_LABELS, STRATEGY_LABELS } from './optionWords.ts';
 
-const STRATEGY_LABELS: Readonly<Record<ProjectionStrategy, string>> = {
-  mostFrequent: 'Most frequent cluster', bestPretrained: 'Best pretrained', mixture: 'Mixture', fitted: 'Fitted', bestFineTuned: 'Best fine-tuned',
-};
-const START_LABELS: Readonly<Record<SamplingStart, string>> = { slm: 'Pretrained weights', random: 'Random weights' };
 const optionsOf = <T extends string>(values: readonly T[], labels: Readonly<Record<T, string>>) => values.map((value) => ({ value, label: labels[value] }));
 
 /** One select for strategies and the user's own cluster: a cluster of one's own takes the strategy's place. */

@@ -33,7 +33,7 @@ export function MethodTableView({ runs }: { runs: readonly RunRecord[] }) {
             <tr className={styles.groups}>
               <th rowSpan={2} scope="col">Method</th><th scope="colgroup">Pretrained only</th><th scope="colgroup" colSpan={2}>After fine-tuning</th><th scope="colgroup" colSpan={3}>Cost</th><th scope="colgroup" colSpan={2}>Deployed</th>
             </tr>
-            <tr>
+            <tr className={styles.columns}>
               <th scope="col">Perplexity</th><th scope="col">Perplexity</th><th scope="col">Against SLM</th><th scope="col">Tokens</th><th scope="col">TFLOP</th><th scope="col">Time</th><th scope="col">Parameters</th><th scope="col">Tokens/s</th>
             </tr>
           </thead>

@@ -1,0 +1,19 @@
+// Warm-up: while the user looks at the data, the kernels of the run that the settings describe are measured and compiled, so that its first step begins at once.
+import type { RunConfig } from '../config/runConfig.ts';
+import { dryRun } from '../gpu/dryRun.ts';
+import { tuneKernels } from '../model/tuneKernels.ts';
+import { createTrainee } from '../training/trainee.ts';
+import type { EngineState } from './engineState.ts';
+
+/** Answers with kernels.prepared. A lost device or settings that fit no adapter are for those to tell who really train. */
+export async function prepareKernels(state: EngineState, config: RunConfig, signal: AbortSignal): Promise<void> {
+  const gpu = state.requireGpu();
+  const { pack } = state.requirePack();
+  const started = performance.now();
+  // A measurement beside a run would disturb both; that run has measured already.
+  if (!state.isBusy) await tuneKernels(gpu, pack.model, config, { train: true });
+  signal.throwIfAborted();
+  await createTrainee(dryRun(gpu, { compile: true }).gpu, pack.model, config);
+  signal.throwIfAborted();
+  state.emit({ type: 'kernels.prepared', seconds: (performance.now() - started) / 1000 });
+}
