@@ -41,7 +41,8 @@ export async function withBenchPage({ path, hardware, dependencies = [] }, body)
       if (message.type() === 'error' || message.type() === 'warning') complaints.add(message.text());
     });
     page.on('pageerror', (error) => complaints.add(error.message));
-    await page.goto(new URL(path, server.resolvedUrls?.local[0]).href);
+    // The server transforms every module on the way, which takes its time on a busy machine.
+    await page.goto(new URL(path, server.resolvedUrls?.local[0]).href, { timeout: 300_000 });
     const result = await body(page);
     for (const complaint of complaints) console.error(`console: ${complaint}`);
     return { result, complaints: [...complaints] };

@@ -25,7 +25,7 @@ const { result: report, complaints } = await withBenchPage(
     dependencies: ['@jax-js/jax', '@tensorflow/tfjs', '@tensorflow/tfjs-backend-webgpu'],
   },
   async (page) => {
-    await page.waitForFunction(() => '__stepBench' in window, undefined, { timeout: 120_000 });
+    await page.waitForFunction(() => '__stepBench' in window, undefined, { timeout: 300_000 });
     return page.evaluate((options) => window.__stepBench(options), { model: values.model, steps: { ours, jax, tfjs, wasm, threads, jaxWasm } });
   },
 );
