@@ -7,6 +7,8 @@ const STRETCH_MS = 40;
 export function createInlineRunner(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelRunner {
   const kernels = instantiateKernels(module, memory);
   let destroyed = false;
+  let reportLost: (message: string) => void = () => {};
+  const lost = new Promise<string>((resolve) => { reportLost = resolve; });
   const run = async (jobs: readonly KernelJob[], { start }: Scratch): Promise<void> => {
     let heard = performance.now();
     for (const { kernel, items, args } of jobs) {
@@ -18,7 +20,11 @@ export function createInlineRunner(module: WebAssembly.Module, memory: WebAssemb
     }
     await nextTask();
   };
-  return { numThreads: 1, run, lost: new Promise(() => {}), destroy: () => { destroyed = true; } };
+  const destroy = (): void => {
+    destroyed = true;
+    reportLost('The WebAssembly engine was closed.');
+  };
+  return { numThreads: 1, run, lost, destroy };
 }
 
 /** Resolves after everything that is ready to run has run. A message, not a timer: timers wait 4 ms, and longer in a hidden tab. */
