@@ -27,6 +27,8 @@ const ONE_THREAD = 'On one thread, because the server of this page does not send
 /** Pages share memory between threads only where two headers isolate them (README). */
 const canShareMemory = (): boolean => globalThis.crossOriginIsolated === true && typeof Worker === 'function';
 
+const isDeniedThreads = (): boolean => typeof Worker === 'function' && !canShareMemory();
+
 /** @throws UserError in one sentence when this browser cannot run it */
 export async function openWasm({ threads, fused }: WasmOptions = {}): Promise<Gpu> {
   const numThreads = canShareMemory() ? Math.min(MOST_THREADS, threads ?? navigator.hardwareConcurrency) : 1;
@@ -45,7 +47,7 @@ function describe(numThreads: number, fused: boolean, { features, limits }: Soft
     engine: 'wasm',
     name: `WebAssembly, ${numThreads} ${numThreads === 1 ? 'thread' : 'threads'}`,
     vendor: '', architecture: 'wasm32',
-    description: `On the processor, four numbers at a time${fused ? ', multiplying and adding in one instruction' : ''}.${canShareMemory() ? '' : ` ${ONE_THREAD}`}`,
+    description: `On the processor, four numbers at a time${fused ? ', multiplying and adding in one instruction' : ''}.${isDeniedThreads() ? ` ${ONE_THREAD}` : ''}`,
     isFallback: true,
     features: [...features],
     maxBufferSize: limits.maxBufferSize,

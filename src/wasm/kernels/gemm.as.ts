@@ -1,7 +1,7 @@
 // C[M, N] (= | +=) A . B in float32, row-major and tightly packed. NT: A[M, K], B[N, K]. NN: A[M, K], B[K, N]. TN: A[K, M], B[K, N]. An item is a block of
 // blockRows x blockCols of C, numbered down the columns of blocks; each output adds its products by ascending k in the same groups of DEPTH whoever computes it.
 import { dotOf } from './lanes.as';
-import { packColumns, packedTile, packRowsAsColumns, packTileColumns, packTileRows, storeEdge, TILE_COLS, TILE_ROWS } from './tiles.as';
+import { packColumns, packedTile, packRowsAsColumns, packTileColumns, packTileRows, storeEdge, tile, TILE_COLS, TILE_ROWS } from './tiles.as';
 
 /** Depth of what is packed at once: a panel of B [DEPTH][8] and one of A [DEPTH][4] stay in the first cache. */
 const DEPTH: i32 = 256;
@@ -63,18 +63,21 @@ function stripe<Form>(scratch: usize, a: usize, b: usize, c: usize, M: i32, N: i
   const cRow: usize = <usize>N << 2;
   for (let row = row0; row < row1; row += TILE_ROWS) {
     const rows = min(TILE_ROWS, M - row);
+    // Four whole rows of A are read as they lie; columns of A and fewer rows are packed.
+    const rowsOfA = a + ((<usize>row * K + k0) << 2);
+    const packs = formOf<Form>() == TN || rows < TILE_ROWS;
     if (formOf<Form>() == TN) packTileColumns(panelA, a + ((<usize>k0 * M + row) << 2), <usize>M << 2, rows, depth);
-    else packTileRows(panelA, a + ((<usize>row * K + k0) << 2), <usize>K << 2, rows, depth);
+    else if (packs) packTileRows(panelA, rowsOfA, <usize>K << 2, rows, depth);
     for (let col = col0; col < col1; col += TILE_COLS) {
       const panelB = scratch + <usize>((col - col0) >> 3) * panelBytes;
       const at = c + ((<usize>row * N + col) << 2);
       const cols = min(TILE_COLS, N - col);
-      if (rows == TILE_ROWS && cols == TILE_COLS) {
-        packedTile(depth, panelA, panelB, at, cRow, accumulate);
-      } else {
-        packedTile(depth, panelA, panelB, edge, 32, false);
-        storeEdge(edge, at, cRow, rows, cols, accumulate);
-      }
+      const whole = rows == TILE_ROWS && cols == TILE_COLS;
+      const to = whole ? at : edge;
+      const toRow: usize = whole ? cRow : 32;
+      if (packs) packedTile(depth, panelA, panelB, to, toRow, whole && accumulate);
+      else tile(depth, rowsOfA, <usize>K << 2, 4, panelB, 32, to, toRow, whole && accumulate);
+      if (!whole) storeEdge(edge, at, cRow, rows, cols, accumulate);
     }
   }
 }
