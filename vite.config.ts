@@ -2,7 +2,7 @@
 // journeys prove about privacy holds for what a user opens.
 import react from '@vitejs/plugin-react';
 import { playwright } from '@vitest/browser-playwright';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { CONTENT_SECURITY_POLICY } from './src/config/contentSecurityPolicy.ts';
 import { chromiumExecutable, CHROMIUM_FLAGS } from './src/cli/chromium.mjs';
 import { kernelsPlugin } from './src/wasm/compileKernels.mjs';
@@ -10,6 +10,22 @@ import { kernelsPlugin } from './src/wasm/compileKernels.mjs';
 /** With these two a page may share memory between threads, which the WebAssembly engine's threads need. */
 const isolationHeaders = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
 const securityHeaders = { 'Content-Security-Policy': CONTENT_SECURITY_POLICY, ...isolationHeaders };
+
+/** Tests of the GPU project in Node on one build of the WebAssembly engine (testing/testGpu.ts). */
+function wasmProject(name: 'wasm' | 'wasm-fused', include: string, execArgv: string[] = []): TestProjectInlineConfiguration {
+  return {
+    extends: true,
+    test: {
+      name, execArgv,
+      environment: 'node',
+      include: [include],
+      env: { TEST_ENGINE: name },
+      testTimeout: 60_000,
+      // The first test may wait for the kernels to be compiled.
+      hookTimeout: 180_000,
+    },
+  };
+}
 
 export default defineConfig({
   base: './',
@@ -52,19 +68,9 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      {
-        // The same tests of kernels, model and training on the WebAssembly engine.
-        extends: true,
-        test: {
-          name: 'wasm',
-          environment: 'node',
-          include: ['src/{kernels,model,training,methods}/**/*.gpu.test.ts'],
-          env: { TEST_ENGINE: 'wasm' },
-          testTimeout: 60_000,
-          // The first test may wait for the kernels to be compiled.
-          hookTimeout: 180_000,
-        },
-      },
+      // The same tests of kernels, model and training on the WebAssembly engine, in both of its builds.
+      wasmProject('wasm', 'src/{kernels,model,training,methods}/**/*.gpu.test.ts'),
+      wasmProject('wasm-fused', 'src/{kernels,training}/**/*.gpu.test.ts', Number(process.versions.node.split('.')[0]) < 21 ? ['--experimental-wasm-relaxed-simd'] : []),
       {
         extends: true,
         test: {

@@ -7,7 +7,8 @@ let opened: Promise<Gpu> | undefined;
 
 /** One device for a whole test file. @throws when WebGPU is missing: that fails the suite on purpose */
 export function testGpu(): Promise<Gpu> {
-  opened ??= import.meta.env.TEST_ENGINE === 'wasm' ? openWasm() : openGpu();
+  const engine = import.meta.env.TEST_ENGINE as string | undefined;
+  opened ??= engine ? openWasm({ fused: engine === 'wasm-fused' }) : openGpu();
   return opened;
 }
 

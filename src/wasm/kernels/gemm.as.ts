@@ -1,7 +1,7 @@
 // C[M, N] (= | +=) A . B in float32, row-major and tightly packed. NT: A[M, K], B[N, K]. NN: A[M, K], B[K, N]. TN: A[K, M], B[K, N]. An item is a block of
 // blockRows x blockCols of C, numbered down the columns of blocks; each output adds its products by ascending k in the same groups of DEPTH whoever computes it.
 import { dotOf } from './lanes.as';
-import { packColumns, packedTile, packRowsAsColumns, packTileColumns, packTileRows, storeEdge, tile, TILE_COLS, TILE_ROWS } from './tiles.as';
+import { packColumns, packedTile, packRowsAsColumns, packTileColumns, packTileRows, storeEdge, TALL_ROWS, tallTile, tile, TILE_COLS, TILE_ROWS } from './tiles.as';
 
 /** Depth of what is packed at once: a panel of B [DEPTH][8] and one of A [DEPTH][4] stay in the first cache. */
 const DEPTH: i32 = 256;
@@ -61,8 +61,17 @@ function stripe<Form>(scratch: usize, a: usize, b: usize, c: usize, M: i32, N: i
     else packColumns(to, b + ((<usize>k0 * N + col) << 2), <usize>N << 2, N - col, depth);
   }
   const cRow: usize = <usize>N << 2;
-  for (let row = row0; row < row1; row += TILE_ROWS) {
-    const rows = min(TILE_ROWS, M - row);
+  let row = row0;
+  if (isDefined(FUSED) && formOf<Form>() != TN && (col1 - col0) % TILE_COLS == 0) {
+    for (; row + TALL_ROWS <= row1; row += TALL_ROWS) {
+      for (let col = col0; col < col1; col += TILE_COLS) {
+        const panelB = scratch + <usize>((col - col0) >> 3) * panelBytes;
+        tallTile(depth, a + ((<usize>row * K + k0) << 2), <usize>K << 2, 4, panelB, 32, c + ((<usize>row * N + col) << 2), cRow, accumulate);
+      }
+    }
+  }
+  for (; row < row1; row += TILE_ROWS) {
+    const rows = min(TILE_ROWS, row1 - row);
     // Four whole rows of A are read as they lie; columns of A and fewer rows are packed.
     const rowsOfA = a + ((<usize>row * K + k0) << 2);
     const packs = formOf<Form>() == TN || rows < TILE_ROWS;

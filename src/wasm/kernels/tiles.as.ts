@@ -1,9 +1,10 @@
-// The inner loop of every matrix product: four rows by eight columns of C, kept in eight registers while k runs. And the packing of what it reads in columns.
+// The inner loop of every matrix product: four rows (or six) by eight columns of C, kept in registers while k runs. And the packing of what it reads in columns.
 import { addProduct } from './lanes.as';
 
-/** Rows and columns of a tile. */
+/** Rows and columns of a tile, and rows of a tall one. */
 export const TILE_ROWS: i32 = 4;
 export const TILE_COLS: i32 = 8;
+export const TALL_ROWS: i32 = 6;
 
 /**
  * out[r][c] (= or, if `accumulate`, +=) sum over k < depth of A(r, k) * B(k, c), k ascending. A(r, k) at a + r * aRow + k * aStep; B(k, 0..8) at b + k * bStep; out's row r
@@ -35,6 +36,42 @@ export function tile(depth: i32, a: usize, aRow: usize, aStep: usize, b: usize, 
   storeTile(out, outRow, accumulate, c00, c01, c10, c11, c20, c21, c30, c31);
 }
 
+/** As `tile`, six rows high: fewer loads for each product. Its twelve sums leave no register for a product of its own, so it pays only where products are fused. */
+export function tallTile(depth: i32, a: usize, aRow: usize, aStep: usize, b: usize, bStep: usize, out: usize, outRow: usize, accumulate: bool): void {
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
+  let a1 = a + aRow, a2 = a1 + aRow, a3 = a2 + aRow, a4 = a3 + aRow, a5 = a4 + aRow;
+  for (let k = 0; k < depth; k++) {
+    const b0 = v128.load(b), b1 = v128.load(b, 16);
+    let x = v128.load_splat<f32>(a);
+    c00 = addProduct(c00, x, b0);
+    c01 = addProduct(c01, x, b1);
+    x = v128.load_splat<f32>(a1);
+    c10 = addProduct(c10, x, b0);
+    c11 = addProduct(c11, x, b1);
+    x = v128.load_splat<f32>(a2);
+    c20 = addProduct(c20, x, b0);
+    c21 = addProduct(c21, x, b1);
+    x = v128.load_splat<f32>(a3);
+    c30 = addProduct(c30, x, b0);
+    c31 = addProduct(c31, x, b1);
+    x = v128.load_splat<f32>(a4);
+    c40 = addProduct(c40, x, b0);
+    c41 = addProduct(c41, x, b1);
+    x = v128.load_splat<f32>(a5);
+    c50 = addProduct(c50, x, b0);
+    c51 = addProduct(c51, x, b1);
+    a += aStep;
+    a1 += aStep;
+    a2 += aStep;
+    a3 += aStep;
+    a4 += aStep;
+    a5 += aStep;
+    b += bStep;
+  }
+  storeTile(out, outRow, accumulate, c00, c01, c10, c11, c20, c21, c30, c31);
+  storePair(out + 4 * outRow, outRow, accumulate, c40, c41, c50, c51);
+}
+
 /** As `tile`, with A packed [depth][4] and B packed [depth][8]. */
 export function packedTile(depth: i32, a: usize, b: usize, out: usize, outRow: usize, accumulate: bool): void {
   let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
@@ -59,29 +96,29 @@ export function packedTile(depth: i32, a: usize, b: usize, out: usize, outRow: u
   storeTile(out, outRow, accumulate, c00, c01, c10, c11, c20, c21, c30, c31);
 }
 
+// Branches, not selections: with v128 selections V8 keeps the sums in memory, and the whole loop takes three times as long.
 // @ts-ignore: decorator
 @inline
 function storeTile(out: usize, outRow: usize, accumulate: bool, c00: v128, c01: v128, c10: v128, c11: v128, c20: v128, c21: v128, c30: v128, c31: v128): void {
-  const out1 = out + outRow, out2 = out1 + outRow, out3 = out2 + outRow;
+  storePair(out, outRow, accumulate, c00, c01, c10, c11);
+  storePair(out + 2 * outRow, outRow, accumulate, c20, c21, c30, c31);
+}
+
+// @ts-ignore: decorator
+@inline
+function storePair(out: usize, outRow: usize, accumulate: bool, c00: v128, c01: v128, c10: v128, c11: v128): void {
+  const out1 = out + outRow;
   if (accumulate) {
     v128.store(out, f32x4.add(v128.load(out), c00));
     v128.store(out, f32x4.add(v128.load(out, 16), c01), 16);
     v128.store(out1, f32x4.add(v128.load(out1), c10));
     v128.store(out1, f32x4.add(v128.load(out1, 16), c11), 16);
-    v128.store(out2, f32x4.add(v128.load(out2), c20));
-    v128.store(out2, f32x4.add(v128.load(out2, 16), c21), 16);
-    v128.store(out3, f32x4.add(v128.load(out3), c30));
-    v128.store(out3, f32x4.add(v128.load(out3, 16), c31), 16);
-    return;
+  } else {
+    v128.store(out, c00);
+    v128.store(out, c01, 16);
+    v128.store(out1, c10);
+    v128.store(out1, c11, 16);
   }
-  v128.store(out, c00);
-  v128.store(out, c01, 16);
-  v128.store(out1, c10);
-  v128.store(out1, c11, 16);
-  v128.store(out2, c20);
-  v128.store(out2, c21, 16);
-  v128.store(out3, c30);
-  v128.store(out3, c31, 16);
 }
 
 /** Adds to or assigns the top left [rows, cols] of C at c (rows cRow apart) from a tile [4][8] at `from`. */
