@@ -7,26 +7,28 @@ import { createServer } from 'vite';
 import { kernelsPlugin } from '../src/wasm/compileKernels.mjs';
 import { chromiumExecutable, CHROMIUM_FLAGS, CHROMIUM_HARDWARE_FLAGS } from '../src/cli/chromium.mjs';
 
-const root = resolve(import.meta.dirname, '..');
+const ownRoot = resolve(import.meta.dirname, '..');
 
 /**
  * Opens `path` (below the repository's root) and runs `body` on it. What the page logs with console.info is shown on stderr; its warnings and errors come
  * back as `complaints`, because a GPU library that fails often says so nowhere else.
  * @template T
- * @param {{ path: string, hardware: boolean, dependencies?: string[] }} options
+ * @param {{ path: string, hardware: boolean, dependencies?: string[], root?: string }} options `root`: another tree than this one
  * @param {(page: import('playwright').Page) => Promise<T>} body
  * @returns {Promise<{ result: T, complaints: string[] }>}
  */
-export async function withBenchPage({ path, hardware, dependencies = [] }, body) {
+export async function withBenchPage({ path, hardware, dependencies = [], root = ownRoot }, body) {
   const server = await createServer({
     root,
     configFile: false,
     logLevel: 'error',
     // A cache of its own: another development server of this checkout may be running.
-    cacheDir: join(root, 'node_modules/.vite-bench'),
-    // A file saved during the run must not reload the page.
-    // Isolated, so that threads may share memory.
-    server: { port: 0, hmr: false, watch: null, headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' } },
+    cacheDir: root === ownRoot ? join(root, 'node_modules/.vite-bench') : join(root, '.vite-bench'),
+    // A file saved during the run must not reload the page. The modules of another tree may lie elsewhere. Isolated, so that threads may share memory.
+    server: {
+      port: 0, hmr: false, watch: null, fs: { strict: root === ownRoot },
+      headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+    },
     plugins: [kernelsPlugin()],
     optimizeDeps: { noDiscovery: true, include: dependencies },
   });
@@ -65,5 +67,5 @@ export function reportLine({ what, adapter, figures, log }) {
   const { date, cpu, cores, loadAverage } = circumstances();
   const line = `- ${date.slice(0, 10)} ${what}, ${adapter} (${cpu}, ${cores} cores, load ${loadAverage.toFixed(1)}): ${figures}`;
   console.error(line);
-  if (log) appendFileSync(join(root, 'bench/LOG.md'), `${line}\n`);
+  if (log) appendFileSync(join(ownRoot, 'bench/LOG.md'), `${line}\n`);
 }

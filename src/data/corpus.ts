@@ -4,8 +4,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { invariant } from '../core/invariant.ts';
 import type { TextTokenizer } from '../tokenizer/tokenizer.ts';
 import { HASH_BYTES, hexOf } from './contentHash.ts';
-
-type TokenChunk = Uint16Array | Uint32Array;
+import { tokenArray, type TokenArray } from './prepareDocuments.ts';
 
 const CHUNK_TOKENS = 1 << 20;
 
@@ -32,7 +31,7 @@ export interface DocumentRecord {
 }
 
 export class Corpus {
-  private readonly chunks: TokenChunk[] = [];
+  private readonly chunks: TokenArray[] = [];
   private readonly records: DocumentRecord[] = [];
   /** UTF-8 bytes per token id, where the tokenizer is byte-level. */
   private readonly bytesOfToken: Uint16Array | undefined;
@@ -57,13 +56,13 @@ export class Corpus {
   }
 
   /** @param hash HASH_BYTES bytes (contentHash.ts) */
-  append(document: { readonly path: string; readonly part: number; readonly bytes: number; readonly hash: Uint8Array }, tokens: Uint32Array): void {
+  append(document: { readonly path: string; readonly part: number; readonly bytes: number; readonly hash: Uint8Array }, tokens: Uint16Array | Uint32Array): void {
     invariant(document.hash.length === HASH_BYTES, 'a document hash has HASH_BYTES bytes');
     this.records.push({ file: document.path, part: document.part, startToken: this.tokenCount, numTokens: tokens.length, bytes: document.bytes, hash: document.hash });
     this.byteCount += document.bytes;
     for (let done = 0; done < tokens.length;) {
       const at = this.tokenCount % CHUNK_TOKENS;
-      if (at === 0) this.chunks.push(this.tokenizer.vocabSize > 65536 ? new Uint32Array(CHUNK_TOKENS) : new Uint16Array(CHUNK_TOKENS));
+      if (at === 0) this.chunks.push(tokenArray(this.tokenizer.vocabSize, CHUNK_TOKENS));
       const part = tokens.subarray(done, done + CHUNK_TOKENS - at);
       this.chunks[this.chunks.length - 1].set(part, at);
       done += part.length;

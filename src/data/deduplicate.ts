@@ -1,32 +1,32 @@
 // Keeps the first of equal or nearly equal documents. Since later ones are dropped before the split, no two documents that count as near duplicates can
 // stand on different sides of it.
-import { ContentHasher, hashKey, type HashedText } from './contentHash.ts';
-import { MinHasher } from './minHash.ts';
+import { hashKey } from './contentHash.ts';
 import { NearDuplicateIndex } from './nearDuplicates.ts';
+import type { PreparedDocument } from './prepareDocuments.ts';
 
 export type DuplicateKind = 'exact' | 'near';
 
+/** From this similarity on only equal documents are duplicates. */
+export const comparesNear = (nearThreshold: number): boolean => nearThreshold < 1;
+
 export class Deduplicator {
-  private readonly hasher = new ContentHasher();
-  private readonly minHasher = new MinHasher();
   private readonly hashes = new Set<string>();
   private readonly index: NearDuplicateIndex | undefined;
 
   /** @param nearThreshold Jaccard similarity of word 5-shingles from which documents are near duplicates; 1 or more: only equal ones are dropped */
   constructor(nearThreshold: number) {
-    this.index = nearThreshold < 1 ? new NearDuplicateIndex(nearThreshold) : undefined;
+    this.index = comparesNear(nearThreshold) ? new NearDuplicateIndex(nearThreshold) : undefined;
   }
 
-  /** Hash of `text`, and what kind of duplicate of an earlier text it is; undefined: none, and from now on it is remembered. */
-  add(text: string): HashedText & { readonly duplicate: DuplicateKind | undefined } {
-    const hashed = this.hasher.hash(text);
-    const key = hashKey(hashed.hash);
-    if (this.hashes.has(key)) return { ...hashed, duplicate: 'exact' };
-    if (this.index && this.minHasher.compute(text)) {
-      if (this.index.hasNear(this.minHasher.signature)) return { ...hashed, duplicate: 'near' };
-      this.index.add(this.minHasher.signature);
+  /** What kind of duplicate of an earlier document this is; undefined: none, and from now on it is remembered. */
+  add({ hash, signature }: Pick<PreparedDocument, 'hash' | 'signature'>): DuplicateKind | undefined {
+    const key = hashKey(hash);
+    if (this.hashes.has(key)) return 'exact';
+    if (this.index && signature) {
+      if (this.index.hasNear(signature)) return 'near';
+      this.index.add(signature);
     }
     this.hashes.add(key);
-    return { ...hashed, duplicate: undefined };
+    return undefined;
   }
 }

@@ -5,11 +5,12 @@ import { UserError } from '../core/invariant.ts';
 import type { TextTokenizer } from '../tokenizer/tokenizer.ts';
 import { blobOf, type TextSource } from './byteFile.ts';
 import { Corpus } from './corpus.ts';
-import { Deduplicator } from './deduplicate.ts';
-import { cleanText, type RawDocument } from './document.ts';
+import { comparesNear, Deduplicator } from './deduplicate.ts';
 import { EXPANSION_LIMITS, type ExpansionLimits } from './expansionGuard.ts';
 import { DocumentHold } from './longDocuments.ts';
 import { Pace } from './pace.ts';
+import { DocumentPreparer } from './prepareDocuments.ts';
+import { inOrder, onThisThread, type CleanDocument, type Preparation } from './preparation.ts';
 import { emptyReport, readDocuments, type ReadingReport } from './readDocuments.ts';
 
 /** Longest list of warnings shown. */
@@ -32,6 +33,8 @@ export interface LoadOptions {
   readonly config: Pick<DataConfig, 'fields' | 'nearDuplicateThreshold'>;
   readonly onProgress?: (progress: LoadProgress) => void;
   readonly signal?: AbortSignal;
+  /** Who hashes and tokenizes; this thread unless others are given. The result is the same. */
+  readonly preparation?: Preparation;
   /** Bounds on archives; EXPANSION_LIMITS unless a test says otherwise. */
   readonly limits?: ExpansionLimits;
 }
@@ -46,11 +49,6 @@ export interface LoadedCorpus {
   readonly nearDuplicates: number;
   readonly nearDuplicateThreshold: number;
   readonly seconds: number;
-}
-
-interface UniqueDocument extends RawDocument {
-  readonly bytes: number;
-  readonly hash: Uint8Array;
 }
 
 /**
@@ -76,19 +74,17 @@ export async function loadCorpus(sources: readonly TextSource[], options: LoadOp
     lastProgress = performance.now();
     onProgress({ stage, path, bytesRead: Math.min(bytesTotal, Math.round(bytesRead)), bytesTotal, documents: kept });
   };
-  const keep = (document: UniqueDocument): void => corpus.append(document, tokenizer.encode(document.text));
-  /** The document with its hash, or undefined (and counted) when it is a duplicate or blank. */
-  const unique = (document: RawDocument, seen: Deduplicator): UniqueDocument | undefined => {
-    const text = cleanText(document.text);
-    if (text === '') return undefined;
-    const { duplicate, bytes, hash } = seen.add(text);
+  const keep = ({ path: from, part, prepared: { bytes, hash, tokens } }: CleanDocument): void => corpus.append({ path: from, part, bytes, hash }, tokens);
+  const isNew = ({ prepared }: CleanDocument, seen: Deduplicator): boolean => {
+    const duplicate = seen.add(prepared);
     if (duplicate) dropped[duplicate]++;
-    return duplicate ? undefined : { path: document.path, part: document.part, text, bytes, hash };
+    return !duplicate;
   };
 
+  const preparation = options.preparation ?? onThisThread(new DocumentPreparer(tokenizer, comparesNear(config.nearDuplicateThreshold)));
   const seen = new Deduplicator(config.nearDuplicateThreshold);
-  const hold = new DocumentHold<UniqueDocument>();
-  const batches = readDocuments(sources, {
+  const hold = new DocumentHold<CleanDocument>();
+  const raw = readDocuments(sources, {
     fields: config.fields, limits: options.limits ?? EXPANSION_LIMITS, pace,
     onBytes: (file, bytes) => {
       path = file;
@@ -96,33 +92,28 @@ export async function loadCorpus(sources: readonly TextSource[], options: LoadOp
       tell('reading');
     },
   }, report);
-  for await (const batch of batches) {
-    for (const raw of batch) {
-      const document = unique(raw, seen);
-      if (document) {
-        kept++;
-        hold.add(document).forEach(keep);
-      }
-      if (pace.isDue) {
-        tell('reading');
-        await pace.breathe();
-      }
+  for await (const batch of inOrder(raw, preparation, pace)) {
+    for (const document of batch) {
+      if (!isNew(document, seen)) continue;
+      kept++;
+      hold.add(document).forEach(keep);
+      // Short documents come thousands to a batch.
+      if (pace.isDue) await pace.breathe();
     }
+    tell('reading');
   }
   bytesRead = bytesTotal;
   tell('tokenizing', true);
-  const { documents, wereCut } = hold.finish();
-  // Pieces of a cut document may repeat each other, so they are compared anew; uncut ones were compared before.
-  const seenPieces = new Deduplicator(config.nearDuplicateThreshold);
-  for (const raw of documents) {
-    const document = 'hash' in raw && !wereCut ? raw : unique(raw, seenPieces);
-    if (document) keep(document);
-    if (pace.isDue) {
+  const held = hold.finish();
+  if (held.wereCut) {
+    // Pieces of a cut document may repeat each other, so all are compared anew.
+    const seenPieces = new Deduplicator(config.nearDuplicateThreshold);
+    for await (const batch of inOrder([held.documents], preparation, pace)) {
+      for (const document of batch) if (isNew(document, seenPieces)) keep(document);
       kept = corpus.numDocuments;
       tell('tokenizing');
-      await pace.breathe();
     }
-  }
+  } else held.documents.forEach(keep);
   if (corpus.numTokens === 0) throw new UserError(report.failures[0] ?? 'There is no text in what was given.');
   kept = corpus.numDocuments;
   tell('tokenizing', true);

@@ -12,7 +12,7 @@ const HELD_CHARACTERS = MAX_DOCUMENT_CHARACTERS / MAX_SHARE;
 const MIN_DOCUMENTS = 10;
 const SHORT_PIECE_CHARACTERS = 1024;
 
-function cutLongerThan<T extends RawDocument>(documents: readonly T[], limit: number, piece: number): (T | RawDocument)[] {
+function cutLongerThan(documents: readonly RawDocument[], limit: number, piece: number): readonly RawDocument[] {
   return documents.flatMap((document) => {
     if (document.text.length <= limit) return [document];
     const pieces = cutAtParagraphs(document.text, piece);
@@ -37,10 +37,10 @@ export class DocumentHold<T extends RawDocument> {
     return released;
   }
 
-  /** The documents still held, long ones cut. @returns `wereCut` false when they are as they were added */
-  finish(): { readonly documents: readonly (T | RawDocument)[]; readonly wereCut: boolean } {
-    let documents: (T | RawDocument)[] = cutLongerThan(this.held, Math.max(PIECE_CHARACTERS, MAX_SHARE * this.heldCharacters), PIECE_CHARACTERS);
+  /** The documents still held: as they were added or, when one is too long for them, with long ones cut. */
+  finish(): { readonly wereCut: false; readonly documents: readonly T[] } | { readonly wereCut: true; readonly documents: readonly RawDocument[] } {
+    let documents = cutLongerThan(this.held, Math.max(PIECE_CHARACTERS, MAX_SHARE * this.heldCharacters), PIECE_CHARACTERS);
     if (documents.length < MIN_DOCUMENTS) documents = cutLongerThan(documents, 1.5 * SHORT_PIECE_CHARACTERS, SHORT_PIECE_CHARACTERS);
-    return { documents, wereCut: documents.length !== this.held.length };
+    return documents.length === this.held.length ? { wereCut: false, documents: this.held } : { wereCut: true, documents };
   }
 }

@@ -6,6 +6,10 @@
 export const SIGNATURE_SIZE = 128;
 const BIN_SHIFT = 32 - 7;
 const SHINGLE_WORDS = 5;
+/** A shingle's hash is the polynomial of its words at this number, modulo 2^32, so that the next one follows from it by two products. */
+const SHINGLE_BASE = 0x2c1b3c6d;
+/** What the word that leaves a shingle was multiplied by. */
+const LEAVING_FACTOR = Array.from({ length: SHINGLE_WORDS - 1 }).reduce((power: number) => Math.imul(power, SHINGLE_BASE), 1);
 const EMPTY = 0xffffffff;
 
 /** Finalizer of MurmurHash3 (Appleby, public domain): every bit of the input reaches every bit of the output. */
@@ -27,49 +31,56 @@ const isSeparator = (code: number): boolean => code < 0xc0 || (code >= 0x2000 &&
 
 export class MinHasher {
   private readonly minima = new Uint32Array(SIGNATURE_SIZE);
-  private readonly words = new Uint32Array(SHINGLE_WORDS);
-  private numWords = 0;
+  /** Hashes of the text's words. */
+  private words = new Int32Array(1 << 12);
 
   /** Signature of `text`, or undefined when it has no words. The array is reused by the next call. */
   readonly signature = new Uint16Array(SIGNATURE_SIZE);
 
   /** @returns whether the text has words, so that `signature` means something */
   compute(text: string): boolean {
-    this.minima.fill(EMPTY);
-    this.numWords = 0;
-    let word = 0;
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i);
-      const letter = code < 128 ? ASCII_WORD[code] : isSeparator(code) ? 0 : code;
-      if (letter !== 0 && !isUnspaced(code)) {
-        word = Math.imul(word ^ letter, 0x01000193) + 0x9e3779b1;
-        continue;
-      }
-      if (word !== 0) this.addWord(word);
-      word = 0;
-      if (letter !== 0) this.addWord(Math.imul(code, 0x01000193) + 1);
-    }
-    if (word !== 0) this.addWord(word);
-    if (this.numWords === 0) return false;
+    const count = this.findWords(text);
+    if (count === 0) return false;
+    const { words, minima } = this;
+    minima.fill(EMPTY);
     // A text shorter than a shingle is one shingle by itself.
-    if (this.numWords < SHINGLE_WORDS) this.addShingle();
+    const first = Math.min(count, SHINGLE_WORDS) - 1;
+    let shingle = 0;
+    for (let i = 0; i < count; i++) {
+      if (i > first) shingle -= Math.imul(words[i - SHINGLE_WORDS], LEAVING_FACTOR);
+      shingle = (Math.imul(shingle, SHINGLE_BASE) + words[i]) | 0;
+      if (i < first) continue;
+      const hash = mix(shingle);
+      const bin = hash >>> BIN_SHIFT;
+      const value = hash & 0x1ffffff;
+      if (value < minima[bin]) minima[bin] = value;
+    }
     this.densify();
     return true;
   }
 
-  private addWord(word: number): void {
-    this.words[this.numWords++ % SHINGLE_WORDS] = word;
-    if (this.numWords >= SHINGLE_WORDS) this.addShingle();
-  }
-
-  private addShingle(): void {
-    let shingle = 0;
-    const count = Math.min(this.numWords, SHINGLE_WORDS);
-    for (let i = this.numWords - count; i < this.numWords; i++) shingle = (Math.imul(shingle, 0x2c1b3c6d) + this.words[i % SHINGLE_WORDS]) | 0;
-    const hash = mix(shingle);
-    const bin = hash >>> BIN_SHIFT;
-    const value = hash & 0x1ffffff;
-    if (value < this.minima[bin]) this.minima[bin] = value;
+  /** Fills `words`. @returns how many there are */
+  private findWords(text: string): number {
+    if (this.words.length < text.length) this.words = new Int32Array(text.length);
+    const { words } = this;
+    let count = 0;
+    let word = 0;
+    let isInWord = false;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      const letter = code < 128 ? ASCII_WORD[code] : isSeparator(code) ? 0 : code;
+      if (letter !== 0 && !isUnspaced(code)) {
+        word = (Math.imul(word ^ letter, 0x01000193) + 0x9e3779b1) | 0;
+        isInWord = true;
+        continue;
+      }
+      if (isInWord) words[count++] = word;
+      word = 0;
+      isInWord = false;
+      if (letter !== 0) words[count++] = Math.imul(code, 0x01000193) + 1;
+    }
+    if (isInWord) words[count++] = word;
+    return count;
   }
 
   /** Fills empty bins from others, chosen by a hash of the bin's number alone, so that equal sets fill them equally. */

@@ -6,18 +6,24 @@ import { loadCorpus, type LoadedCorpus } from '../data/loadCorpus.ts';
 import { splitCorpus, type CorpusSplit } from '../data/split.ts';
 import { checkTrainable } from '../data/windows.ts';
 import { previewDocument, summarizeCorpus } from '../data/summary.ts';
-import type { TextSource } from '../data/byteFile.ts';
+import { blobOf, type TextSource } from '../data/byteFile.ts';
+import { comparesNear } from '../data/deduplicate.ts';
 import { FieldError } from '../data/textField.ts';
 import type { DataSource } from '../protocol/commands.ts';
 import type { EngineState } from './engineState.ts';
+import { PreparationPool, poolSize } from './preparationPool.ts';
+
+/** Files with fewer bytes in all are read on the engine's thread. */
+const MIN_POOL_BYTES = 2e6;
 
 export async function loadData(state: EngineState, sources: readonly DataSource[], config: DataConfig, signal: AbortSignal): Promise<void> {
   if (state.isBusy) throw new UserError('Stop the training run before loading other text.');
   const { tokenizer } = state.requirePack();
   const texts = await Promise.all(sources.map((source) => openSource(source, signal)));
+  const preparation = openPool(state, config, texts);
   try {
     const loaded = await loadCorpus(texts, {
-      tokenizer, config, signal,
+      tokenizer, config, signal, preparation,
       onProgress: (progress) => state.emit({ type: 'data.progress', ...progress }),
     });
     signal.throwIfAborted();
@@ -25,7 +31,18 @@ export async function loadData(state: EngineState, sources: readonly DataSource[
   } catch (error) {
     if (!(error instanceof FieldError) || signal.aborted) throw error;
     state.emit({ type: 'data.failed', message: error.message, fields: error.fields });
+  } finally {
+    preparation?.close();
   }
+}
+
+/** Other threads for much text; none for little, which is done before they have started. */
+function openPool(state: EngineState, { nearDuplicateThreshold }: DataConfig, texts: readonly TextSource[]): PreparationPool | undefined {
+  const { tokenizer, pack: { tokenizerJson, tokenizerConfig } } = state.requirePack();
+  const size = poolSize(navigator.hardwareConcurrency);
+  const bytes = texts.reduce((sum, source) => sum + blobOf(source).size, 0);
+  if (size === 0 || bytes < MIN_POOL_BYTES) return undefined;
+  return new PreparationPool(tokenizer, { tokenizerJson, tokenizerConfig, comparesNear: comparesNear(nearDuplicateThreshold) }, size);
 }
 
 /** Splits the loaded documents again. */

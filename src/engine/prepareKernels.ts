@@ -4,6 +4,7 @@ import { dryRun } from '../gpu/dryRun.ts';
 import { tuneKernels } from '../model/tuneKernels.ts';
 import { createTrainee } from '../training/trainee.ts';
 import type { EngineState } from './engineState.ts';
+import { keepChoices } from './keptChoices.ts';
 
 /** Answers with kernels.prepared. A lost device or settings that fit no adapter are for those to tell who really train. */
 export async function prepareKernels(state: EngineState, config: RunConfig, signal: AbortSignal): Promise<void> {
@@ -11,7 +12,10 @@ export async function prepareKernels(state: EngineState, config: RunConfig, sign
   const { pack } = state.requirePack();
   const started = performance.now();
   // A measurement beside a run would disturb both; that run has measured already.
-  if (!state.isBusy) await tuneKernels(gpu, pack.model, config, { train: true });
+  if (!state.isBusy) {
+    await tuneKernels(gpu, pack.model, config, { train: true });
+    await keepChoices(gpu);
+  }
   signal.throwIfAborted();
   await createTrainee(dryRun(gpu, { compile: true }).gpu, pack.model, config);
   signal.throwIfAborted();

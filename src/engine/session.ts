@@ -9,6 +9,7 @@ import { cancelData, loadData, previewDocumentOf, resplitData } from './dataTask
 import { EngineState, type Emit } from './engineState.ts';
 import { analyzeClusters, projectExpert } from './expertTasks.ts';
 import { exportModel } from './exportTasks.ts';
+import { recallChoices } from './keptChoices.ts';
 import { estimateMemory, MemoryRefusal, offerOf } from './memoryCheck.ts';
 import { clearCache, loadPack } from './packTasks.ts';
 import { prepareKernels } from './prepareKernels.ts';
@@ -144,6 +145,7 @@ export class Session {
   private async open(choice: EngineChoice): Promise<void> {
     const { state } = this;
     const { gpu, fallback } = await openDevice(choice);
+    await recallChoices(gpu);
     state.gpu = gpu;
     state.emit({ type: 'device.ready', adapter: gpu.adapter, fallback });
     void gpu.lost.then(({ message }) => {

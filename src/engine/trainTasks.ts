@@ -11,7 +11,7 @@ import { weightsHash } from '../formats/weightsHash.ts';
 import type { EngineCommand } from '../protocol/commands.ts';
 import type { LossFigure } from '../protocol/events.ts';
 import type { BestWeights } from '../runs/runStore.ts';
-import { Phase } from '../training/phase.ts';
+import { Phase, type PhaseStep } from '../training/phase.ts';
 import { NotFiniteError } from '../training/stepper.ts';
 import { CheckpointPace } from './checkpointPace.ts';
 import { cachedFigure, plainWeights } from './evaluationTasks.ts';
@@ -126,10 +126,7 @@ async function trainLoop(state: EngineState, run: Run, phase: Phase, projected: 
     kept.tell();
   };
 
-  const trainStep = async (): Promise<void> => {
-    const start = performance.now();
-    const { step, loss, gradientNorm, learningRate } = await phase.step();
-    const stepSeconds = (performance.now() - start) / 1000;
+  const told = ({ step, loss, gradientNorm, learningRate }: PhaseStep, stepSeconds: number): void => {
     run.stepsTaken = step;
     run.seconds += stepSeconds;
     sinceEvaluation.loss += loss;
@@ -142,14 +139,25 @@ async function trainLoop(state: EngineState, run: Run, phase: Phase, projected: 
     });
   };
 
+  /** The next step, or, where it was taken ahead and another is not wanted, the rest of it. */
+  const takeStep = async (step: () => Promise<PhaseStep> | undefined): Promise<void> => {
+    const start = performance.now();
+    const taken = await step();
+    if (taken) told(taken, (performance.now() - start) / 1000);
+  };
+  const settle = (): Promise<void> => takeStep(() => phase.settle());
+
   let isStopped = false;
   while (!phase.isOver) {
     isStopped = !(await control.mayStep());
     if (isStopped) break;
-    await trainStep();
+    await takeStep(() => phase.step({ ahead: !control.isPaused && !checkpoints.isDue }));
+    const { isDue } = checkpoints;
+    if (isDue) await settle();
     if (phase.isEvaluationDue) await evaluate();
-    if (checkpoints.isDue) await checkpoints.take(async () => kept.store({ checkpoint: { phase: phaseKey(0, 'fineTuning'), ...(await phase.checkpoint()) } }));
+    if (isDue) await checkpoints.take(async () => kept.store({ checkpoint: { phase: phaseKey(0, 'fineTuning'), ...(await phase.checkpoint()) } }));
   }
+  await settle();
   if (!phase.isEvaluated) await evaluate();
   control.ended = true;
   run.reason = isStopped ? 'stopped' : phase.stopsEarly ? 'earlyStopping' : 'steps';

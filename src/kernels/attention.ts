@@ -9,6 +9,7 @@ import type { SoftwareKernel } from '../gpu/pipelines.ts';
 import wgsl from './attention.wgsl?raw';
 import type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attentionBuffers.ts';
 import { attentionTilesBackward, attentionTilesFit, attentionTilesForward, attentionTilesScratchFloats } from './attentionTiles.ts';
+import { rememberChoice, rememberedChoice } from './kernelChoices.ts';
 
 export type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attentionBuffers.ts';
 
@@ -19,9 +20,7 @@ const MAX_HEAD_SIZE = 128;
 /** Two ways to the same numbers: `streaming` keeps nothing of size T x T; `tiles` (attentionTiles.ts) has scratch for it and is faster where loads are dear. */
 export type AttentionVariant = 'streaming' | 'tiles';
 
-const chosenVariants = new WeakMap<GPUDevice, Map<string, AttentionVariant>>();
-
-const shapeKey = ({ B, T, NH, HS }: AttentionShape): string => `${B} ${T} ${NH} ${HS}`;
+const shapeKey = ({ B, T, NH, HS }: AttentionShape): string => `attention ${B} ${T} ${NH} ${HS}`;
 
 /** The variants that can compute this shape on this device. */
 export function supportedAttentionVariants(gpu: Gpu, shape: AttentionShape): AttentionVariant[] {
@@ -30,19 +29,19 @@ export function supportedAttentionVariants(gpu: Gpu, shape: AttentionShape): Att
 
 /** Remembers what a measurement found for this shape on this device. */
 export function rememberAttentionVariant(gpu: Gpu, shape: AttentionShape, variant: AttentionVariant): void {
-  let choices = chosenVariants.get(gpu.device);
-  if (!choices) chosenVariants.set(gpu.device, (choices = new Map()));
-  choices.set(shapeKey(shape), variant);
+  rememberChoice(gpu, shapeKey(shape), variant);
 }
 
-export function isAttentionTuned(gpu: Gpu, shape: AttentionShape): boolean {
-  return chosenVariants.get(gpu.device)?.has(shapeKey(shape)) ?? false;
-}
+export const isAttentionTuned = (gpu: Gpu, shape: AttentionShape): boolean => tunedVariant(gpu, shape) !== undefined;
 
 /** The measured variant, else tiles on software adapters (bench/LOG.md) and streaming on hardware (not measured). */
 export function chosenAttentionVariant(gpu: Gpu, shape: AttentionShape): AttentionVariant {
-  const tuned = chosenVariants.get(gpu.device)?.get(shapeKey(shape));
-  return tuned ?? (gpu.adapter.isFallback && attentionTilesFit(gpu, shape) ? 'tiles' : 'streaming');
+  return tunedVariant(gpu, shape) ?? (gpu.adapter.isFallback && attentionTilesFit(gpu, shape) ? 'tiles' : 'streaming');
+}
+
+function tunedVariant(gpu: Gpu, shape: AttentionShape): AttentionVariant | undefined {
+  const remembered = rememberedChoice(gpu, shapeKey(shape));
+  return supportedAttentionVariants(gpu, shape).find((variant) => variant === remembered);
 }
 
 /** Floats of each scratch buffer that the variant wants: one for the forward pass, another beside it for the backward pass; 0 for none. */

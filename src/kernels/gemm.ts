@@ -9,6 +9,7 @@ import { WEBASSEMBLY_FEATURE } from '../gpu/pipelines.ts';
 import plainWgsl from './gemmPlain.wgsl?raw';
 import { blockFits, blockInvocations, blockMemoryBytes, blockShader, blockWorkgroups, type BlockTile } from './gemmBlockText.ts';
 import { countTiles, REGISTER_WORKGROUP_SIZE, registerTileFits, registerTileShader, type GemmForm, type GemmShape, type RegisterTile } from './gemmTileText.ts';
+import { rememberChoice, rememberedChoice } from './kernelChoices.ts';
 import vectorWgsl from './gemmVector.wgsl?raw';
 import workgroupWgsl from './gemmWorkgroup.wgsl?raw';
 
@@ -204,25 +205,23 @@ function defaultVariant(gpu: Gpu, problem: GemmProblem): GemmVariant {
   return preference.find((name) => supported.has(name)) ?? plain.name;
 }
 
-const tunedChoices = new WeakMap<GPUDevice, Map<string, GemmVariant>>();
-
-const problemKey = ({ form, M, N, K }: GemmProblem): string => `${form} ${M} ${N} ${K}`;
+const problemKey = ({ form, M, N, K }: GemmProblem): string => `gemm ${form} ${M} ${N} ${K}`;
 
 /** Remembers the variant to use for this problem on this device (what the tuner found). */
 export function rememberVariant(gpu: Gpu, problem: GemmProblem, variant: GemmVariant): void {
-  let choices = tunedChoices.get(gpu.device);
-  if (!choices) tunedChoices.set(gpu.device, (choices = new Map()));
-  choices.set(problemKey(problem), variant);
+  rememberChoice(gpu, problemKey(problem), variant);
 }
 
 /** Whether this problem's variant was chosen by measurement on this device. */
-export function isTuned(gpu: Gpu, problem: GemmProblem): boolean {
-  return tunedChoices.get(gpu.device)?.has(problemKey(problem)) ?? false;
-}
+export const isTuned = (gpu: Gpu, problem: GemmProblem): boolean => tunedVariant(gpu, problem) !== undefined;
 
 /** The variant `gemm` uses when none is named: the tuned one, else a rule by adapter and form. */
-export function chosenVariant(gpu: Gpu, problem: GemmProblem): GemmVariant {
-  return tunedChoices.get(gpu.device)?.get(problemKey(problem)) ?? defaultVariant(gpu, problem);
+export const chosenVariant = (gpu: Gpu, problem: GemmProblem): GemmVariant => tunedVariant(gpu, problem) ?? defaultVariant(gpu, problem);
+
+/** What was measured, perhaps by another version of this page or under other limits: it counts if it can still be used. */
+function tunedVariant(gpu: Gpu, problem: GemmProblem): GemmVariant | undefined {
+  const remembered = rememberedChoice(gpu, problemKey(problem));
+  return supportedVariants(gpu, problem).find(({ name }) => name === remembered)?.name;
 }
 
 /**
@@ -236,7 +235,7 @@ export function gemm(
 ): Promise<DispatchOp> {
   const { form, M, N, K, accumulate } = options;
   const problem: GemmProblem = { form, M, N, K };
-  const what = `gemm ${problemKey(problem)}`;
+  const what = problemKey(problem);
   invariant([M, N, K].every((size) => Number.isInteger(size) && size > 0), `${what}: sizes must be positive integers`);
   invariant(buffers.a.size >= 4 * M * K && buffers.b.size >= 4 * N * K && buffers.c.size >= 4 * M * N, `${what}: a view is too small`);
   const name = options.variant ?? chosenVariant(gpu, problem);

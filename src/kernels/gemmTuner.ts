@@ -6,7 +6,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { submitOps, type DispatchOp } from '../gpu/dispatch.ts';
 import { Readback } from '../gpu/readback.ts';
 import { chosenVariant, gemm, rememberVariant, supportedVariants, type GemmProblem, type GemmVariant } from './gemm.ts';
-import { DispatchTimer } from './gemmTimer.ts';
+import { OpTimer } from './opTimer.ts';
 
 export interface GemmMeasurement {
   readonly variant: GemmVariant;
@@ -54,7 +54,7 @@ interface Candidate {
   milliseconds: number;
 }
 
-async function tuneOne(gpu: Gpu, timer: DispatchTimer, problem: GemmProblem, deadline: number): Promise<TunedGemm> {
+async function tuneOne(gpu: Gpu, timer: OpTimer, problem: GemmProblem, deadline: number): Promise<TunedGemm> {
   const { M, N, K } = problem;
   const timeIsUp = (): boolean => performance.now() >= deadline;
   const scope = new BufferScope(gpu.buffers, 'gemmTuner');
@@ -77,8 +77,8 @@ async function tuneOne(gpu: Gpu, timer: DispatchTimer, problem: GemmProblem, dea
     const names = supportedVariants(gpu, problem)
       .filter(({ hasBarriers }) => !(hasBarriers && gpu.adapter.isFallback))
       .map(({ name }) => name);
-    // The likely winner first and the baseline, slow and already run, last: a short budget is spent where it matters.
-    const order = (name: GemmVariant): number => (name === untuned ? 0 : name === 'plain' ? 2 : 1);
+    // The likely winners first and the baseline, slow and already run, last: a short budget is spent where it matters.
+    const order = (name: GemmVariant): number => (name === untuned ? 0 : name.startsWith('block-') ? 1 : name === 'plain' ? 3 : 2);
     for (const variant of names.sort((x, y) => order(x) - order(y))) {
       if (timeIsUp()) break;
       const { op, result } = variant === 'plain' ? expected : await run(variant);
@@ -93,7 +93,7 @@ async function tuneOne(gpu: Gpu, timer: DispatchTimer, problem: GemmProblem, dea
         const hopeless = round > 0 && !(candidate.milliseconds <= limit);
         if (!candidate.eligible || hopeless || timeIsUp()) continue;
         const repeats = round === 0 ? 1 : Math.min(MAX_REPEATS, Math.ceil(TIMING_MS / Math.max(candidate.milliseconds, 1e-3)));
-        const milliseconds = (await timer.milliseconds(candidate.op, repeats)) / repeats;
+        const milliseconds = (await timer.milliseconds([candidate.op], repeats)) / repeats;
         // The first round times a single dispatch with its overhead: good enough to choose repeats and drop the hopeless.
         candidate.milliseconds = round <= 1 ? milliseconds : Math.min(candidate.milliseconds, milliseconds);
       }
@@ -118,7 +118,7 @@ async function tuneOne(gpu: Gpu, timer: DispatchTimer, problem: GemmProblem, dea
  */
 export async function tuneGemm(gpu: Gpu, problems: readonly GemmProblem[], { budgetMs }: { readonly budgetMs: number }): Promise<TunedGemm[]> {
   const end = performance.now() + budgetMs;
-  const timer = new DispatchTimer(gpu);
+  const timer = new OpTimer(gpu);
   const tuned: TunedGemm[] = [];
   try {
     for (const [index, problem] of problems.entries()) {

@@ -22,16 +22,23 @@ export interface GenerationOptions extends SamplingOptions {
 }
 
 export class Generator {
+  private readonly logitsBack: Float32Array;
+  private readonly state = new Uint32Array(1);
+
   private constructor(
     private readonly gpu: Gpu,
     private readonly config: ModelConfig,
     private readonly token: BufferView,
     private readonly position: BufferView,
-    private readonly logits: BufferView,
-    private readonly ops: readonly Op[],
+    /** Up to the last layer's keys and values and what follows from them; the head is left out. */
+    private readonly readingOps: readonly Op[],
+    /** To the logits, and those on their way back. */
+    private readonly speakingOps: readonly Op[],
     private readonly readback: Readback,
     private readonly scope: BufferScope,
-  ) {}
+  ) {
+    this.logitsBack = new Float32Array(config.vocabSize);
+  }
 
   /** `weights`: a CPU arena in the layout of createParameterTable(config); copied to the GPU. @throws OutOfGpuMemoryError; then nothing stays allocated */
   static async create(gpu: Gpu, config: ModelConfig, weights: Float32Array, label: string): Promise<Generator> {
@@ -69,20 +76,36 @@ export class Generator {
       ops.push(swigluForward(gpu, { gateUp, act: activation }, { rows: 1, F }));
       ops.push(multiply(activation, lw.down, branch, C, F));
     }
-    ops.push(addAndNorm(w.finalNorm));
-    ops.push(multiply(normed, w.embedding, logits, V, C));
-    const settled = await settleOps(ops);
-    await scope.allocatedOrFreed();
-    return new Generator(gpu, config, token, position, logits, settled, new Readback(gpu, `generate.${label}`, V * 4), scope);
+    const head = [addAndNorm(w.finalNorm), multiply(normed, w.embedding, logits, V, C)];
+    const readingOps = await settleOps(ops);
+    const readback = new Readback(gpu, `generate.${label}`, V * 4);
+    const speakingOps = [...readingOps, ...(await settleOps(head)), readback.copyOf(logits, 0)];
+    try {
+      await scope.allocated();
+      await readback.allocated();
+    } catch (error) {
+      readback.destroy();
+      scope.destroy();
+      throw error;
+    }
+    return new Generator(gpu, config, token, position, readingOps, speakingOps, readback, scope);
   }
 
-  /** Runs one token at `position` and returns the logits [V] of the next. */
+  /** Runs one token at `position` and returns the logits [V] of the next, in an array that the next call overwrites. */
   async logitsAfter(token: number, position: number): Promise<Float32Array> {
+    this.run(token, position, this.speakingOps);
+    await this.readback.receive(this.logitsBack);
+    return this.logitsBack;
+  }
+
+  /** Submits one token at `position`. */
+  private run(token: number, position: number, ops: readonly Op[]): void {
     const { queue } = this.gpu.device;
-    queue.writeBuffer(this.token.buffer, this.token.offset, Uint32Array.of(token));
-    queue.writeBuffer(this.position.buffer, this.position.offset, Uint32Array.of(position));
-    submitOps(this.gpu, 'generate', this.ops);
-    return this.readback.readFloats(this.logits);
+    this.state[0] = token;
+    queue.writeBuffer(this.token.buffer, this.token.offset, this.state);
+    this.state[0] = position;
+    queue.writeBuffer(this.position.buffer, this.position.offset, this.state);
+    submitOps(this.gpu, 'generate', ops);
   }
 
   /**
@@ -94,15 +117,16 @@ export class Generator {
     const random = createRandom(options.seed);
     const room = Math.min(options.maxTokens, context - 1);
     const kept = prompt.slice(-Math.max(1, context - room));
-    let logits = new Float32Array();
     let position = 0;
-    for (const token of kept) logits = (await this.logitsAfter(token, position++)) as typeof logits;
+    // Of the prompt only the last token's logits are wanted: the others just fill the caches, and nobody waits for them.
+    for (const token of kept.slice(0, -1)) this.run(token, position++, this.readingOps);
+    let logits = await this.logitsAfter(kept[kept.length - 1], position++);
     for (let count = 0; count < options.maxTokens; count++) {
       const next = sampleToken(logits, options, random);
       if (next === options.endOfText) return;
       yield next;
       if (position >= context) return;
-      logits = (await this.logitsAfter(next, position++)) as typeof logits;
+      logits = await this.logitsAfter(next, position++);
     }
   }
 

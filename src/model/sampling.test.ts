@@ -21,6 +21,23 @@ it('keeps to the nucleus: the smallest set that reaches topP', () => {
   for (let i = 0; i < 2000; i++) expect(sampleToken(logits, { temperature: 1, topP: 0.75 }, random)).toBeLessThan(2);
 });
 
+it('takes no more tokens of equal probability into the nucleus than it needs', () => {
+  const random = createRandom(7);
+  const seen = new Set<number>();
+  for (let i = 0; i < 2000; i++) seen.add(sampleToken(new Float32Array(10), { temperature: 1, topP: 0.35 }, random));
+  expect([...seen].sort()).toEqual([0, 1, 2, 3]);
+});
+
+it('draws from a nucleus in proportion, whatever order the tokens come in', () => {
+  const shuffled = Float32Array.of(Math.log(0.05), Math.log(0.3), Math.log(0.5), Math.log(0.15));
+  const random = createRandom(8);
+  const counts = new Float64Array(4);
+  const draws = 20_000;
+  for (let i = 0; i < draws; i++) counts[sampleToken(shuffled, { temperature: 1, topP: 0.7 }, random)]++;
+  expect(counts[0] + counts[3]).toBe(0);
+  expect(Math.abs(counts[2] / draws - 0.5 / 0.8)).toBeLessThan(4 * Math.sqrt(0.25 / draws));
+});
+
 it('refuses logits that are not finite', () => {
   expect(() => sampleToken(Float32Array.of(0, NaN), { temperature: 1, topP: 1 }, createRandom(1))).toThrow(/not finite/);
 });

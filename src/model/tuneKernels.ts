@@ -1,26 +1,34 @@
-// Chooses the fastest matrix-product kernel for every shape of a model by measurement, once per device and shape. Called before a model is planned, because a plan keeps
-// the kernels it was made with.
+// Chooses the fastest kernels for every shape of a model by measurement, once per device and shape. Called before a model is planned, because a plan keeps the
+// kernels it was made with.
 import type { ModelConfig } from '../config/modelConfig.ts';
 import { BufferScope } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { isAttentionTuned } from '../kernels/attention.ts';
+import { tuneAttention } from '../kernels/attentionTuner.ts';
 import { isTuned } from '../kernels/gemm.ts';
 import { tuneGemm } from '../kernels/gemmTuner.ts';
 import type { BatchShape } from './forward.ts';
 import { gemmUses } from './gemmShapes.ts';
 
-/** Time for measuring, in milliseconds; shapes that get none keep the default of gemm.ts. */
-const TUNING_BUDGET_MS = 2000;
+/** Time for measuring matrix products, in milliseconds; shapes that get none keep the default of gemm.ts. */
+const TUNING_BUDGET_MS = 1600;
+
+/** Whether anything is measured on this adapter. On software ones the defaults come from measurements on that very adapter (bench/LOG.md), and measuring again takes longer than it can win. */
+export const measuresKernels = (gpu: Gpu): boolean => !gpu.adapter.isFallback;
 
 export async function tuneKernels(gpu: Gpu, config: ModelConfig, shape: BatchShape, options: { readonly train: boolean }): Promise<void> {
-  // On software adapters the defaults come from measurements on that very adapter (bench/LOG.md), and measuring again takes longer than it can win.
-  if (gpu.adapter.isFallback) return;
+  if (!measuresKernels(gpu)) return;
+  const heads = attentionShape(config, shape);
+  if (options.train && !isAttentionTuned(gpu, heads)) await tuneAttention(gpu, heads);
   const untuned = gemmUses(config, shape, options).filter((use) => !isTuned(gpu, use));
   if (untuned.length > 0) await tuneGemm(gpu, untuned, { budgetMs: TUNING_BUDGET_MS });
 }
 
+const attentionShape = ({ numAttentionHeads: NH, headDim: HS }: ModelConfig, { batchSize: B, seqLen: T }: BatchShape) => ({ B, T, NH, HS });
+
 /** Makes and frees what tuneKernels has on the GPU at its largest: one product's operands and result, and the result's way back. */
 export function planTuning(gpu: Gpu, config: ModelConfig, shape: BatchShape, options: { readonly train: boolean }): void {
-  if (gpu.adapter.isFallback) return;
+  if (!measuresKernels(gpu)) return;
   const scope = new BufferScope(gpu.buffers, 'tuning');
   scope.floats('largest', Math.max(...gemmUses(config, shape, options).map(({ M, N, K }) => M * K + N * K + 2 * M * N)));
   scope.destroy();

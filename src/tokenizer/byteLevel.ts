@@ -3,23 +3,18 @@
 
 const PRINTABLE_RANGES: readonly (readonly [number, number])[] = [[0x21, 0x7e], [0xa1, 0xac], [0xae, 0xff]];
 
-/** Vocabulary character -> byte. */
-const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = (() => {
-  const map = new Map<string, number>();
+/** The character that stands for each byte. */
+export const BYTE_CHARACTERS: readonly string[] = (() => {
   let numShifted = 0;
-  for (let byte = 0; byte < 256; byte++) {
+  return Array.from({ length: 256 }, (_, byte) => {
     const isPrintable = PRINTABLE_RANGES.some(([from, to]) => byte >= from && byte <= to);
     // Bytes that do not print are shown by the characters from U+0100 on.
-    map.set(String.fromCharCode(isPrintable ? byte : 256 + numShifted++), byte);
-  }
-  return map;
+    return String.fromCharCode(isPrintable ? byte : 256 + numShifted++);
+  });
 })();
 
-/**
- * The words GPT-2's pre-tokenizer cuts a text into before any merge. White space is what Unicode calls so, as in the trainer's library: JavaScript's
- * \s takes in U+FEFF and leaves out U+0085.
- */
-export const WORD_PATTERN = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+/** Vocabulary character -> byte. */
+const BYTE_OF_CHARACTER: ReadonlyMap<string, number> = new Map(BYTE_CHARACTERS.map((character, byte) => [character, byte]));
 
 /** The bytes a vocabulary entry stands for; undefined when a character is outside the byte alphabet. */
 export function bytesOfVocabularyEntry(entry: string): Uint8Array | undefined {

@@ -105,6 +105,16 @@ describe('createTokenizer', () => {
     expect(withIndent.decode(withIndent.encode(text))).toBe(text);
   });
 
+  it('sends texts through the library when merges are not all there is', () => {
+    const json = structuredClone(tokenizerJson);
+    json.model.ignore_merges = true;
+    // No merges make it; whole words are looked up before any merge.
+    json.model.vocab.zqx = VOCAB_SIZE;
+    const ignoring = createTokenizer(json, tokenizerConfig);
+    expect(Array.from(ignoring.encode('zqx zqx'))).toEqual(new Tokenizer(json, tokenizerConfig).encode('zqx zqx', { add_special_tokens: false }).ids);
+    expect(Array.from(ignoring.encode('zqx'))).toEqual([VOCAB_SIZE]);
+  });
+
   it('falls back to the library for another kind of tokenizer', () => {
     const json = {
       added_tokens: [{ id: 0, content: '[END]', special: true }, { id: 1, content: '[UNK]', special: true }],

@@ -1,8 +1,10 @@
 // Adapter over @huggingface/tokenizers. Text is always text: a document that contains the characters "<|endoftext|>" gets the ids of those
 // characters, never the special token, so that nobody's file can forge a document boundary. No special tokens are ever added.
 import { Tokenizer } from '@huggingface/tokenizers';
-import { UserError, messageOf } from '../core/invariant.ts';
-import { WORD_PATTERN, bytesOfVocabularyEntry, legibleText } from './byteLevel.ts';
+import { UserError, invariant, messageOf } from '../core/invariant.ts';
+import { bytesOfVocabularyEntry, legibleText } from './byteLevel.ts';
+import { ByteLevelEncoder } from './byteLevelEncoder.ts';
+import { MergeTable, type BpeMerges } from './mergeTable.ts';
 
 export interface TextTokenizer {
   /** One more than the largest id. */
@@ -29,7 +31,7 @@ interface TokenizerJson {
   readonly added_tokens?: readonly AddedTokenJson[];
   readonly normalizer: unknown;
   readonly pre_tokenizer: { readonly type?: string; readonly use_regex?: boolean; readonly add_prefix_space?: boolean } | null;
-  readonly model: {
+  readonly model: BpeMerges & {
     readonly type?: string;
     readonly vocab?: Readonly<Record<string, number>>;
     readonly continuing_subword_prefix?: string | null;
@@ -39,12 +41,7 @@ interface TokenizerJson {
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Words longer than this are encoded anew each time: they hardly ever come back. */
-const MAX_CACHED_WORD_LENGTH = 64;
-/** Words per generation of the cache; two generations live at once, about 30 MB at worst. */
-const CACHE_GENERATION_SIZE = 1 << 17;
-
-/** Byte-level BPE cut into words by GPT-2's pattern: the case where a cache from word to ids is exact. */
+/** Byte-level BPE cut into words by GPT-2's pattern: what ByteLevelEncoder encodes, given its merges. */
 function isPlainByteLevelBpe(json: TokenizerJson): boolean {
   const { model, pre_tokenizer: preTokenizer } = json;
   return (
@@ -78,17 +75,10 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   const config = isRecord(tokenizerConfig) ? tokenizerConfig : {};
   const plainAdded = added.filter((token) => !token.special);
   const isByteLevel = isPlainByteLevelBpe(json);
-  let library: Tokenizer;
+  const mergeTable = isByteLevel ? MergeTable.of(vocabulary, json.model) : undefined;
+  const needsLibrary = !mergeTable || plainAdded.length > 0;
+  const encodeByLibrary = needsLibrary ? libraryEncoding(tokenizerJson, config, plainAdded) : undefined;
   let libraryForDecoding: Tokenizer | undefined;
-  try {
-    // Special tokens are withheld from the library, so that it cannot find them in a text.
-    // Words are cut here, by what the trainer's library calls white space (WORD_PATTERN); the JavaScript library has its own idea of it.
-    // A text with a plain added token goes to it whole, so there it has to cut.
-    const withoutCutting = isByteLevel && plainAdded.length === 0 ? { pre_tokenizer: { ...json.pre_tokenizer, use_regex: false } } : {};
-    library = new Tokenizer({ ...tokenizerJson, ...withoutCutting, added_tokens: plainAdded }, { ...config, clean_up_tokenization_spaces: false });
-  } catch (error) {
-    throw new UserError(`tokenizer.json cannot be used: ${messageOf(error)}`);
-  }
 
   const nameOfId: string[] = [];
   for (const [entry, id] of Object.entries(vocabulary)) nameOfId[id] = entry;
@@ -102,10 +92,9 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
         return (addedIds.has(id) ? undefined : bytesOfVocabularyEntry(name)) ?? encoder.encode(name);
       })
     : undefined;
-  const encodeByLibrary = (text: string): number[] => (text === '' ? [] : library.encode(text, { add_special_tokens: false }).ids);
   const decodeByLibrary = (ids: ArrayLike<number>): string => {
     if (ids.length === 0) return '';
-    // Unlike `library` this one knows the special tokens' names.
+    // Unlike the encoding one this knows the special tokens' names.
     libraryForDecoding ??= new Tokenizer(tokenizerJson, { ...config, clean_up_tokenization_spaces: false });
     return libraryForDecoding.decode(Array.from(ids), { skip_special_tokens: false, clean_up_tokenization_spaces: false });
   };
@@ -113,7 +102,7 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
   return {
     vocabSize,
     endOfText: endOfTextId(added, vocabulary, config),
-    encode: isByteLevel ? createCachedEncode(encodeByLibrary, plainAdded.map((token) => token.content)) : (text) => Uint32Array.from(encodeByLibrary(text)),
+    encode: createEncode(mergeTable, encodeByLibrary, plainAdded.map((token) => token.content)),
     decode: bytesOfId ? (ids) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(joinBytes(bytesOfId, ids)) : decodeByLibrary,
     tokenText: bytesOfId ? (id) => legibleText(bytesOfId[id] ?? new Uint8Array(0)) : (id) => (nameOfId[id] ?? '').replaceAll('▁', ' '),
     tokenBytes: (id) => bytesOfId?.[id],
@@ -131,41 +120,28 @@ function joinBytes(bytesOfId: readonly Uint8Array[], ids: ArrayLike<number>): Ui
   return joined;
 }
 
+type Encode = (text: string) => Uint32Array;
+
 /**
- * Cuts a text into words as the library does and looks their ids up, asking the library only for words not met lately: about twenty
- * times as fast on prose, with the same ids. Texts that hold one of `plainAddedTokens` go to the library whole.
+ * The library's encoding, without special tokens: it cannot find them in a text, since it does not know them.
+ * @throws UserError when it refuses `tokenizerJson`
  */
-function createCachedEncode(encodeByLibrary: (text: string) => number[], plainAddedTokens: readonly string[]): (text: string) => Uint32Array {
-  let recent = new Map<string, readonly number[]>();
-  let older = new Map<string, readonly number[]>();
-  let scratch = new Uint32Array(1 << 12);
+function libraryEncoding(tokenizerJson: object, config: Record<string, unknown>, plainAdded: readonly AddedTokenJson[]): Encode {
+  let library: Tokenizer;
+  try {
+    library = new Tokenizer({ ...tokenizerJson, added_tokens: plainAdded }, { ...config, clean_up_tokenization_spaces: false });
+  } catch (error) {
+    throw new UserError(`tokenizer.json cannot be used: ${messageOf(error)}`);
+  }
+  return (text) => Uint32Array.from(text === '' ? [] : library.encode(text, { add_special_tokens: false }).ids);
+}
 
-  const idsOfWord = (word: string): readonly number[] => {
-    const known = recent.get(word);
-    if (known) return known;
-    const ids = older.get(word) ?? encodeByLibrary(word);
-    if (word.length <= MAX_CACHED_WORD_LENGTH) {
-      if (recent.size >= CACHE_GENERATION_SIZE) {
-        older = recent;
-        recent = new Map();
-      }
-      recent.set(word, ids);
-    }
-    return ids;
-  };
-
-  return (text) => {
-    if (plainAddedTokens.some((token) => text.includes(token))) return Uint32Array.from(encodeByLibrary(text));
-    let count = 0;
-    for (const word of text.match(WORD_PATTERN) ?? []) {
-      const ids = idsOfWord(word);
-      if (count + ids.length > scratch.length) {
-        const grown = new Uint32Array(2 * (count + ids.length));
-        grown.set(scratch);
-        scratch = grown;
-      }
-      for (let i = 0; i < ids.length; i++) scratch[count++] = ids[i];
-    }
-    return scratch.slice(0, count);
-  };
+/** Our own encoding where there are merges for it; texts that hold one of `plainAddedTokens` go to the library whole. */
+function createEncode(mergeTable: MergeTable | undefined, encodeByLibrary: Encode | undefined, plainAddedTokens: readonly string[]): Encode {
+  if (!mergeTable) {
+    invariant(encodeByLibrary, 'who has no merges has the library');
+    return encodeByLibrary;
+  }
+  const encoder = new ByteLevelEncoder(mergeTable);
+  return (text) => (encodeByLibrary && plainAddedTokens.some((token) => text.includes(token)) ? encodeByLibrary(text) : encoder.encode(text));
 }

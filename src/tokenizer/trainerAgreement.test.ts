@@ -18,6 +18,10 @@ const studio = createTokenizer(tokenizerJson, JSON.parse(readFileSync(`${PACK}/t
 /** As the trainer sets it up (tokenizer_files.py, for_encoding): a text that spells the special token is text. */
 const trainer = NativeTokenizer.fromString(JSON.stringify({ ...tokenizerJson, added_tokens: [] }));
 
+const TEST_FILES = existsSync(CORPUS) ? readdirSync(join(CORPUS, 'domains')).filter((name) => name.includes('.test.')) : ['*.test.jsonl.gz'];
+
+const sameIds = (a: Uint32Array, b: readonly number[]): boolean => a.length === b.length && a.every((id, i) => id === b[i]);
+
 async function expectAgreement(documents: readonly string[]): Promise<void> {
   expect(documents.length).toBe(NUM_DOCUMENTS);
   const encodings = await trainer.encodeBatch([...documents], { addSpecialTokens: false });
@@ -107,5 +111,13 @@ describe('the trainer and the studio give the same ids', () => {
 
   it.skipIf(!existsSync(CORPUS))('for 2,000 documents of ../shared/corpus (skipped where it is absent)', async () => {
     await expectAgreement(corpusDocuments());
+  });
+
+  it.skipIf(!existsSync(CORPUS)).each(TEST_FILES)('for every document of ../shared/corpus/domains/%s, whole (skipped where it is absent)', async (name) => {
+    const lines = gunzipSync(readFileSync(join(CORPUS, 'domains', name))).toString('utf8').trim().split('\n');
+    const documents = lines.map((line): string => JSON.parse(line).text);
+    const encodings = await trainer.encodeBatch(documents, { addSpecialTokens: false });
+    const differing = documents.filter((text, i) => !sameIds(studio.encode(text), encodings[i].getIds()));
+    expect(differing.map((text) => JSON.stringify(text.slice(0, 80)))).toEqual([]);
   });
 });

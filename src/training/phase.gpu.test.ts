@@ -70,6 +70,35 @@ describe('Phase', () => {
     second.destroy();
   });
 
+  it('takes steps ahead to the same bits, never over a validation or the end, and settles', async () => {
+    const gpu = await testGpu();
+    const plain = await Phase.create(gpu, planOf());
+    const losses = await goOn(plain);
+    const phase = await Phase.create(gpu, planOf());
+    const ahead: number[] = [];
+    while (!phase.isOver) {
+      if (phase.isEvaluationDue) await phase.evaluate();
+      ahead.push((await phase.step({ ahead: true })).loss);
+      expect(ahead).toHaveLength(phase.stepsTaken);
+    }
+    await phase.evaluate();
+    expect(phase.settle()).toBeUndefined();
+    expect(ahead).toEqual(losses);
+    expect(await phase.model.readWeights()).toEqual(await plain.model.readWeights());
+    expect(phase.plan.windows.windowsConsumed).toBe(plain.plan.windows.windowsConsumed);
+    plain.destroy();
+    phase.destroy();
+
+    const stopped = await Phase.create(gpu, planOf({ settings: { ...SETTINGS, evaluateEvery: 100 } }));
+    await stopped.evaluate();
+    await stopped.step({ ahead: true });
+    await expect(stopped.checkpoint()).rejects.toThrow(/settled/);
+    expect((await stopped.settle())?.step).toBe(2);
+    expect(stopped.stepsTaken).toBe(2);
+    expect((await stopped.checkpoint()).windowsConsumed).toBe(2 * SETTINGS.batchSize * SETTINGS.gradientAccumulation);
+    stopped.destroy();
+  });
+
   it('stops when validation gets no better, and keeps the best weights', async () => {
     const gpu = await testGpu();
     const phase = await Phase.create(gpu, planOf({ validation: heldOut(5), settings: { ...SETTINGS, steps: 40, patience: 2 } }));

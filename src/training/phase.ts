@@ -2,6 +2,7 @@
 // several (a teacher first, say). It can be put down after any step and taken up again, in another tab session too, as if nothing had happened.
 import type { ModelConfig } from '../config/modelConfig.ts';
 import type { RunConfig } from '../config/runConfig.ts';
+import { invariant } from '../core/invariant.ts';
 import type { EvaluationText } from '../data/windows.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { DistillationMix } from '../kernels/distillation.ts';
@@ -66,6 +67,7 @@ export interface PhaseEvaluation {
 export class Phase {
   stepsTaken = 0;
   private readonly stopping: EarlyStopping;
+  private readonly inFlight: { readonly step: number; readonly learningRate: number }[] = [];
   private evaluatedStep: number | undefined;
   private best: { readonly step: number; readonly weights: Float32Array };
 
@@ -116,14 +118,32 @@ export class Phase {
     return this.best.weights;
   }
 
-  /** @throws NotFiniteError when loss or gradient norm is NaN or infinite */
-  async step(): Promise<PhaseStep> {
-    const { settings, windows } = this.plan;
-    const step = this.stepsTaken + 1;
-    const learningRate = learningRateAt(step, settings);
-    const figures = await this.stepper.step(step, learningRate, (tokens, targets) => windows.next(settings.batchSize, tokens, targets));
+  /**
+   * Takes the next step. With `ahead`, which says that another will follow if nothing is due before, that one is submitted before this one's figures are waited for;
+   * `settle` must come before anything that looks at weights, moments or windows.
+   * @throws NotFiniteError when loss or gradient norm is NaN or infinite
+   */
+  async step({ ahead = false }: { readonly ahead?: boolean } = {}): Promise<PhaseStep> {
+    if (this.inFlight.length === 0) this.submit(this.stepsTaken + 1);
+    const [{ step, learningRate }] = this.inFlight;
+    const { steps, evaluateEvery } = this.plan.settings;
+    if (ahead && this.inFlight.length === 1 && step < steps && step % evaluateEvery !== 0) this.submit(step + 1);
+    this.inFlight.shift();
+    const figures = await this.stepper.receive();
     this.stepsTaken = step;
     return { ...figures, step, learningRate };
+  }
+
+  /** The step that was taken ahead, if there is one: afterwards weights and counts are of the same step. @throws NotFiniteError */
+  settle(): Promise<PhaseStep> | undefined {
+    return this.inFlight.length > 0 ? this.step() : undefined;
+  }
+
+  private submit(step: number): void {
+    const { settings, windows } = this.plan;
+    const learningRate = learningRateAt(step, settings);
+    this.stepper.submit(step, learningRate, (tokens, targets) => windows.next(settings.batchSize, tokens, targets));
+    this.inFlight.push({ step, learningRate });
   }
 
   /** Takes `loss` for the present weights' validation loss, where it is known already. @returns whether it is the best so far */
@@ -134,6 +154,7 @@ export class Phase {
 
   /** Validates the present weights. @throws NotFiniteError, or DOMException AbortError on abort */
   async evaluate(signal?: AbortSignal): Promise<PhaseEvaluation> {
+    invariant(this.inFlight.length === 0, 'steps are settled before weights are looked at');
     const result = await evaluateText(this.model, this.plan.validation, { signal });
     const best = this.noteLoss(result.loss);
     // On the CPU, so that they outlive a lost device.
@@ -147,6 +168,7 @@ export class Phase {
   }
 
   async checkpoint(): Promise<PhaseCheckpoint> {
+    invariant(this.inFlight.length === 0, 'steps are settled before weights are looked at');
     return {
       step: this.stepsTaken,
       windowsConsumed: this.plan.windows.windowsConsumed,

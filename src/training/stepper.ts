@@ -1,5 +1,6 @@
 // One optimizer step: micro-batches of gradients, clipping, AdamW, and the step's figures read back and checked on the CPU, because WGSL compilers may assume
 // that NaN and infinity never occur.
+import { invariant } from '../core/invariant.ts';
 import { IGNORED_TARGET } from '../data/windows.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps, type Op } from '../gpu/dispatch.ts';
@@ -24,39 +25,45 @@ export class NotFiniteError extends Error {
   override name = 'NotFiniteError';
 }
 
+/** Steps that may be on their way to the GPU at once: one that it computes and one that waits for it, so that it never waits for JavaScript. */
+const MAX_IN_FLIGHT = 2;
+
 interface MicroBatch {
   readonly tokens: Uint32Array;
   readonly targets: Uint32Array;
-  /** All that follows once the batch is written; for the last one the update and the way back of the figures, too. */
-  readonly ops: readonly Op[];
+}
+
+/** Where the figures of a step land; steps in flight have one each. */
+interface Lane {
+  readonly readback: Readback;
+  /** Per micro-batch, all that follows once it is written; after the last one the update and the way back of the figures, too. */
+  readonly ops: readonly (readonly Op[])[];
 }
 
 export class Stepper {
-  private constructor(
-    private readonly gpu: Gpu,
-    readonly model: SmallModel,
-    private readonly optimizer: Optimizer,
-    private readonly microBatches: readonly MicroBatch[],
-    private readonly readback: Readback,
-    /** As read back: norm, clip scale, losses of every micro-batch. */
-    private readonly figures: Float32Array,
-  ) {}
+  /** As read back: norm, clip scale, losses of every micro-batch. */
+  private readonly figures: Float32Array;
+  private readonly microBatches: readonly MicroBatch[];
+  private submitted = 0;
+  private received = 0;
+  /** Per lane, the step that was submitted to it and its number of targets. */
+  private readonly stepOf = new Float64Array(MAX_IN_FLIGHT);
+  private readonly targetsOf = new Float64Array(MAX_IN_FLIGHT);
+
+  private constructor(private readonly gpu: Gpu, readonly model: SmallModel, private readonly optimizer: Optimizer, private readonly lanes: readonly Lane[]) {
+    const numMicroBatches = lanes[0].ops.length;
+    this.figures = new Float32Array(NUM_NORMS + model.rows * numMicroBatches);
+    this.microBatches = Array.from({ length: numMicroBatches }, () => ({ tokens: new Uint32Array(model.rows), targets: new Uint32Array(model.rows) }));
+  }
 
   /** @throws OutOfGpuMemoryError; then nothing of it stays allocated */
   static async create(gpu: Gpu, model: SmallModel, settings: OptimizerSettings, gradientAccumulation: number): Promise<Stepper> {
     const optimizer = await Optimizer.create(gpu, model, settings);
-    const figures = new Float32Array(NUM_NORMS + model.rows * gradientAccumulation);
-    const readback = new Readback(gpu, 'step.figures', figures.byteLength);
-    const microBatches = Array.from({ length: gradientAccumulation }, (_, index): MicroBatch => {
-      const lossesBack = readback.copyOf(model.losses, (NUM_NORMS + index * model.rows) * 4);
-      const updating = index === gradientAccumulation - 1 ? [...optimizer.ops, readback.copyOf(optimizer.norm, 0)] : [];
-      return {
-        tokens: new Uint32Array(model.rows),
-        targets: new Uint32Array(model.rows),
-        ops: [...model.gradientOps({ clear: index === 0 }), lossesBack, ...updating],
-      };
+    const lanes = Array.from({ length: MAX_IN_FLIGHT }, (_, lane) => {
+      const readback = new Readback(gpu, `step.figures.${lane}`, 4 * (NUM_NORMS + model.rows * gradientAccumulation));
+      return { readback, ops: planMicroBatches(model, optimizer, readback, gradientAccumulation) };
     });
-    const stepper = new Stepper(gpu, model, optimizer, microBatches, readback, figures);
+    const stepper = new Stepper(gpu, model, optimizer, lanes);
     await stepper.allocated();
     return stepper;
   }
@@ -67,26 +74,18 @@ export class Stepper {
 
   /** Everything that one step does on the GPU, in order. */
   get ops(): readonly Op[] {
-    return this.microBatches.flatMap(({ ops }) => ops);
+    return this.lanes[0].ops.flat();
   }
 
   /** Runs step `step` (1-based) and waits for the GPU. @throws NotFiniteError when loss or gradient norm is NaN or infinite */
-  async step(step: number, learningRate: number, fill: FillBatch): Promise<StepFigures> {
-    const numTargets = this.submit(step, learningRate, fill);
-    const { figures } = this;
-    await this.readback.receive(figures);
-    let sum = 0;
-    for (let i = NUM_NORMS; i < figures.length; i++) sum += figures[i];
-    const loss = sum / numTargets;
-    const gradientNorm = figures[0];
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-      throw new NotFiniteError(`At step ${step} the ${Number.isFinite(loss) ? 'gradient norm' : 'loss'} is no longer a finite number.`);
-    }
-    return { loss, gradientNorm };
+  step(step: number, learningRate: number, fill: FillBatch): Promise<StepFigures> {
+    this.submit(step, learningRate, fill);
+    return this.receive();
   }
 
-  /** The JavaScript side of a step: batches written, everything submitted, one command buffer a micro-batch. Returns the number of targets. */
-  private submit(step: number, learningRate: number, fill: FillBatch): number {
+  /** The JavaScript side of a step: batches written, everything submitted, one command buffer a micro-batch. `receive` gives its figures; at most two steps may be in flight. */
+  submit(step: number, learningRate: number, fill: FillBatch): void {
+    invariant(this.submitted - this.received < MAX_IN_FLIGHT, `no more than ${MAX_IN_FLIGHT} steps are in flight`);
     const { microBatches, model, optimizer } = this;
     // The mean is over the targets of all micro-batches together, so all of them are filled before the first gradient.
     let numTargets = 0;
@@ -95,11 +94,29 @@ export class Stepper {
       for (let row = 0; row < targets.length; row++) if (targets[row] !== IGNORED_TARGET) numTargets++;
     }
     optimizer.prepare(step, learningRate, 1 / numTargets);
-    for (const { tokens, targets, ops } of microBatches) {
-      model.writeMicroBatch(tokens, targets);
-      submitOps(this.gpu, 'step', ops);
+    const lane = this.submitted++ % MAX_IN_FLIGHT;
+    for (let index = 0; index < microBatches.length; index++) {
+      model.writeMicroBatch(microBatches[index].tokens, microBatches[index].targets);
+      submitOps(this.gpu, 'step', this.lanes[lane].ops[index]);
     }
-    return numTargets;
+    this.stepOf[lane] = step;
+    this.targetsOf[lane] = numTargets;
+  }
+
+  /** Waits for the oldest step in flight. @throws NotFiniteError when its loss or gradient norm is NaN or infinite */
+  async receive(): Promise<StepFigures> {
+    invariant(this.received < this.submitted, 'a step is in flight');
+    const { figures } = this;
+    const lane = this.received++ % MAX_IN_FLIGHT;
+    await this.lanes[lane].readback.receive(figures);
+    let sum = 0;
+    for (let i = NUM_NORMS; i < figures.length; i++) sum += figures[i];
+    const loss = sum / this.targetsOf[lane];
+    const gradientNorm = figures[0];
+    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
+      throw new NotFiniteError(`At step ${this.stepOf[lane]} the ${Number.isFinite(loss) ? 'gradient norm' : 'loss'} is no longer a finite number.`);
+    }
+    return { loss, gradientNorm };
   }
 
   readMoments(): Promise<Moments> {
@@ -112,15 +129,23 @@ export class Stepper {
 
   destroy(): void {
     this.optimizer.destroy();
-    this.readback.destroy();
+    for (const { readback } of this.lanes) readback.destroy();
   }
 
   private async allocated(): Promise<void> {
     try {
-      await this.readback.allocated();
+      for (const { readback } of this.lanes) await readback.allocated();
     } catch (error) {
       this.destroy();
       throw error;
     }
   }
+}
+
+function planMicroBatches(model: SmallModel, optimizer: Optimizer, readback: Readback, count: number): Op[][] {
+  return Array.from({ length: count }, (_, index) => {
+    const lossesBack = readback.copyOf(model.losses, (NUM_NORMS + index * model.rows) * 4);
+    const updating = index === count - 1 ? [...optimizer.ops, readback.copyOf(optimizer.norm, 0)] : [];
+    return [...model.gradientOps({ clear: index === 0 }), lossesBack, ...updating];
+  });
 }

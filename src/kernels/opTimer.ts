@@ -1,4 +1,4 @@
-// Times a dispatch on the GPU's own clock where the device has timestamp queries, else on the wall around the submission.
+// Times dispatches on the GPU's own clock where the device has timestamp queries, else on the wall around the submission.
 import { BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { encodeOps, type DispatchOp } from '../gpu/dispatch.ts';
@@ -7,25 +7,25 @@ import { Readback } from '../gpu/readback.ts';
 const RESOLVE_USAGE = 0x200 | 0x04; // QUERY_RESOLVE | COPY_SRC
 const TIMESTAMPS_BYTES = 16;
 
-export class DispatchTimer {
+export class OpTimer {
   private readonly queries?: { readonly set: GPUQuerySet; readonly resolved: BufferView; readonly readback: Readback };
   private readonly scope: BufferScope;
 
   constructor(private readonly gpu: Gpu) {
-    this.scope = new BufferScope(gpu.buffers, 'gemmTimer');
+    this.scope = new BufferScope(gpu.buffers, 'opTimer');
     if (!gpu.device.features.has('timestamp-query')) return;
     this.queries = {
-      set: gpu.device.createQuerySet({ label: 'gemmTimer.queries', type: 'timestamp', count: 2 }),
+      set: gpu.device.createQuerySet({ label: 'opTimer.queries', type: 'timestamp', count: 2 }),
       resolved: { buffer: this.scope.buffer('timestamps', TIMESTAMPS_BYTES, RESOLVE_USAGE), offset: 0, size: TIMESTAMPS_BYTES },
-      readback: new Readback(gpu, 'gemmTimer.readback', TIMESTAMPS_BYTES),
+      readback: new Readback(gpu, 'opTimer.readback', TIMESTAMPS_BYTES),
     };
   }
 
-  /** Milliseconds that `repeats` dispatches in one pass take together. */
-  async milliseconds(op: DispatchOp, repeats: number): Promise<number> {
+  /** Milliseconds that `repeats` rounds of these dispatches take together, all in one pass. */
+  async milliseconds(round: readonly DispatchOp[], repeats: number): Promise<number> {
     const { device } = this.gpu;
-    const ops = Array.from({ length: repeats }, () => op);
-    const encoder = device.createCommandEncoder({ label: 'gemmTimer' });
+    const ops = Array.from({ length: repeats }, () => round).flat();
+    const encoder = device.createCommandEncoder({ label: 'opTimer' });
     encodeOps(encoder, ops, this.queries && { querySet: this.queries.set, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 });
     if (this.queries) encoder.resolveQuerySet(this.queries.set, 0, 2, this.queries.resolved.buffer, 0);
     const start = performance.now();
