@@ -5,6 +5,9 @@ import type { EngineEvent, EngineEventType, EventOf } from '../../src/protocol/e
 
 interface Recorded {
   events: EngineEvent[];
+  /** When each of them came, and when the user clicked: milliseconds of the page's clock. */
+  times: number[];
+  clicks: number[];
   engine?: Worker;
 }
 
@@ -16,8 +19,9 @@ declare global {
 
 /** Runs in the page before its own scripts: every worker's messages that look like engine events are kept. */
 function recordWorkers(): void {
-  const recorded: Recorded = { events: [] };
+  const recorded: Recorded = { events: [], times: [], clicks: [] };
   window.recordedEngine = recorded;
+  addEventListener('click', () => recorded.clicks.push(performance.now()), true);
   const NativeWorker = window.Worker;
   window.Worker = class extends NativeWorker {
     constructor(url: string | URL, options?: WorkerOptions) {
@@ -25,6 +29,7 @@ function recordWorkers(): void {
       if (options?.name !== 'engine') return;
       recorded.engine = this;
       this.addEventListener('message', ({ data }: MessageEvent<EngineEvent>) => {
+        recorded.times.push(performance.now());
         recorded.events.push(data.type === 'model.exported' ? { ...data, file: new Blob() } : data);
       });
     }
@@ -75,6 +80,15 @@ export class EngineLog {
     const failures = (await handle.jsonValue()) ?? [];
     if (failures.length > 0) throw new Error(`While waiting for ${type}: ${JSON.stringify(failures[0])}`);
     return this.last(type);
+  }
+
+  /** Milliseconds from the user's last click to the first event of a type after it. */
+  async sinceLastClick(type: EngineEventType): Promise<number> {
+    return this.page.evaluate((wanted) => {
+      const { events, times, clicks } = window.recordedEngine;
+      const clicked = clicks[clicks.length - 1];
+      return times[events.findIndex((event, index) => event.type === wanted && times[index] >= clicked)] - clicked;
+    }, type);
   }
 
   /** Sends a command as the page would; used to ask for facts the page does not show in full. */
