@@ -2,16 +2,38 @@
 // journeys prove about privacy holds for what a user opens.
 import react from '@vitejs/plugin-react';
 import { playwright } from '@vitest/browser-playwright';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 import { CONTENT_SECURITY_POLICY } from './src/config/contentSecurityPolicy.ts';
 import { chromiumExecutable, CHROMIUM_FLAGS } from './src/cli/chromium.mjs';
+import { kernelsPlugin } from './src/wasm/compileKernels.mjs';
 
-const securityHeaders = { 'Content-Security-Policy': CONTENT_SECURITY_POLICY };
+/** With these two a page may share memory between threads, which the WebAssembly engine's threads need. */
+const isolationHeaders = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
+const securityHeaders = { 'Content-Security-Policy': CONTENT_SECURITY_POLICY, ...isolationHeaders };
+
+/** Tests of the GPU project in Node on one build of the WebAssembly engine (testing/testGpu.ts). */
+function wasmProject(name: 'wasm' | 'wasm-fused', include: string, execArgv: string[] = []): TestProjectInlineConfiguration {
+  return {
+    extends: true,
+    test: {
+      name, execArgv,
+      environment: 'node',
+      include: [include],
+      // There is one way to compute attention here, so nothing to choose from.
+      exclude: ['src/kernels/attentionTuner.gpu.test.ts'],
+      env: { TEST_ENGINE: name },
+      testTimeout: 60_000,
+      // The first test may wait for the kernels to be compiled.
+      hookTimeout: 180_000,
+    },
+  };
+}
 
 export default defineConfig({
   base: './',
   plugins: [
     react(),
+    kernelsPlugin(),
     {
       name: 'content-security-policy',
       transformIndexHtml: {
@@ -24,7 +46,7 @@ export default defineConfig({
       },
     },
   ],
-  worker: { format: 'es' },
+  worker: { format: 'es', plugins: () => [kernelsPlugin()] },
   build: {
     target: 'es2023',
     modulePreload: { polyfill: false },
@@ -32,6 +54,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     rolldownOptions: { input: { index: 'index.html', bench: 'bench.html', specialize: 'specialize.html' } },
   },
+  server: { headers: isolationHeaders },
   preview: { headers: securityHeaders },
   // Found late by the browser tests' crawl, each would otherwise reload the page in the middle of a run.
   optimizeDeps: { exclude: ['onnxruntime-web'], include: ['@noble/hashes/sha2.js', '@noble/hashes/utils.js', '@huggingface/tokenizers', '@zip.js/zip.js/index-native.js', 'papaparse', 'htmlparser2', '@streamparser/json', 'idb', 'valibot'] },
@@ -47,6 +70,9 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
+      // The same tests of kernels, model and training on the WebAssembly engine, in both of its builds.
+      wasmProject('wasm', 'src/{kernels,model,training,methods}/**/*.gpu.test.ts'),
+      wasmProject('wasm-fused', 'src/{kernels,training}/**/*.gpu.test.ts', Number(process.versions.node.split('.')[0]) < 21 ? ['--experimental-wasm-relaxed-simd'] : []),
       {
         extends: true,
         test: {

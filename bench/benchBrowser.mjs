@@ -4,6 +4,7 @@ import { cpus, loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { chromium } from 'playwright';
 import { createServer } from 'vite';
+import { kernelsPlugin } from '../src/wasm/compileKernels.mjs';
 import { chromiumExecutable, CHROMIUM_FLAGS, CHROMIUM_HARDWARE_FLAGS } from '../src/cli/chromium.mjs';
 
 const ownRoot = resolve(import.meta.dirname, '..');
@@ -23,8 +24,12 @@ export async function withBenchPage({ path, hardware, dependencies = [], root = 
     logLevel: 'error',
     // A cache of its own: another development server of this checkout may be running.
     cacheDir: root === ownRoot ? join(root, 'node_modules/.vite-bench') : join(root, '.vite-bench'),
-    // A file saved during the run must not reload the page. The modules of another tree may lie elsewhere.
-    server: { port: 0, hmr: false, watch: null, fs: { strict: root === ownRoot } },
+    // A file saved during the run must not reload the page. The modules of another tree may lie elsewhere. Isolated, so that threads may share memory.
+    server: {
+      port: 0, hmr: false, watch: null, fs: { strict: root === ownRoot },
+      headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
+    },
+    plugins: [kernelsPlugin()],
     optimizeDeps: { noDiscovery: true, include: dependencies },
   });
   await server.listen();
@@ -38,7 +43,8 @@ export async function withBenchPage({ path, hardware, dependencies = [], root = 
       if (message.type() === 'error' || message.type() === 'warning') complaints.add(message.text());
     });
     page.on('pageerror', (error) => complaints.add(error.message));
-    await page.goto(new URL(path, server.resolvedUrls?.local[0]).href);
+    // The server transforms every module on the way, which takes its time on a busy machine.
+    await page.goto(new URL(path, server.resolvedUrls?.local[0]).href, { timeout: 300_000 });
     const result = await body(page);
     for (const complaint of complaints) console.error(`console: ${complaint}`);
     return { result, complaints: [...complaints] };

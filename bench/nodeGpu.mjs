@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createServer } from 'vite';
+import { kernelsPlugin } from '../src/wasm/compileKernels.mjs';
 
 const root = resolve(import.meta.dirname, '..');
 const SOFTWARE_ICD = '/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -28,7 +29,7 @@ export async function provideWebGpu({ hardware }) {
  * @param {(load: (path: string) => Promise<any>) => Promise<T>} body
  */
 export async function withModules(body) {
-  const server = await createServer({ root, configFile: false, logLevel: 'error', server: { middlewareMode: true, hmr: false, watch: null }, optimizeDeps: { noDiscovery: true } });
+  const server = await createServer({ root, configFile: false, logLevel: 'error', plugins: [kernelsPlugin()], server: { middlewareMode: true, hmr: false, watch: null }, optimizeDeps: { noDiscovery: true } });
   try {
     return await body((path) => server.ssrLoadModule(`/${path}`));
   } finally {

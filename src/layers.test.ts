@@ -12,6 +12,8 @@ const ALLOWED: Record<string, readonly string[]> = {
   config: ['core'],
   reference: ['core'],
   gpu: ['core'],
+  // A device without shaders, behind the GPU's own interface. Its kernels/ are AssemblyScript and import only each other.
+  wasm: ['core', 'config', 'gpu'],
   tokenizer: ['core'],
   formats: ['core'],
   protocol: ['core', 'config'],
@@ -27,15 +29,15 @@ const ALLOWED: Record<string, readonly string[]> = {
   // Weights arrive as files of named tensors (formats), whichever method asks for them.
   methods: ['core', 'config', 'formats', 'gpu', 'data', 'pack', 'clusters', 'model', 'training'],
   export: ['core', 'config', 'tokenizer', 'formats'],
-  engine: ['core', 'config', 'protocol', 'comparison', 'gpu', 'kernels', 'tokenizer', 'formats', 'data', 'pack', 'clusters', 'model', 'training', 'methods', 'export', 'runs'],
+  engine: ['core', 'config', 'protocol', 'comparison', 'gpu', 'wasm', 'kernels', 'tokenizer', 'formats', 'data', 'pack', 'clusters', 'model', 'training', 'methods', 'export', 'runs'],
   client: ['core', 'config', 'protocol'],
   stores: ['core', 'config', 'protocol', 'comparison', 'client'],
   ui: ['core', 'config', 'protocol', 'comparison', 'stores'],
-  testing: ['core', 'gpu', 'reference'],
+  testing: ['core', 'gpu', 'wasm', 'reference'],
   // Node scripts that serve and drive the built product; plain JavaScript because they run before anything is installed.
   cli: ['config', 'protocol'],
   // Pages other than the studio: the harness page for outside benchmarks, and the page the command line drives.
-  pages: ['core', 'config', 'protocol', 'comparison', 'client', 'gpu', 'model', 'training'],
+  pages: ['core', 'config', 'protocol', 'comparison', 'client', 'gpu', 'wasm', 'model', 'training'],
 };
 
 /** Folders whose tests may read more than their code. Tests may always read testing/ and reference/. */
@@ -141,7 +143,8 @@ describe('layers', () => {
   it('keeps capabilities behind their fences', () => {
     const fences: { pattern: RegExp; allowed: RegExp; what: string }[] = [
       { pattern: /\bnavigator\.gpu\b/, allowed: /^src\/gpu\//, what: 'navigator.gpu only in gpu/' },
-      { pattern: /\bpostMessage\(/, allowed: /^src\/(engine|client)\//, what: 'postMessage only in engine/ and client/' },
+      // wasm/ speaks to its own threads.
+      { pattern: /\bpostMessage\(/, allowed: /^src\/(engine|client|wasm)\//, what: 'postMessage only in engine/, client/ and wasm/' },
       { pattern: /from 'react(-dom)?(\/[a-z]+)?'|from 'recharts'/, allowed: /^src\/(ui\/|main\.tsx)/, what: 'React only in ui/ and main.tsx' },
       { pattern: /navigator\.storage\.getDirectory|\bcaches\.open\(|indexedDB\.open\(/, allowed: /^src\/pack\//, what: 'browser storage only in the module that owns it (pack/)' },
       { pattern: /\bopenDB\b/, allowed: /^src\/(runs\/|engine\/keptChoices\.ts)/, what: 'databases only where they belong: of runs in runs/, of measured kernels in engine/keptChoices.ts' },

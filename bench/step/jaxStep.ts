@@ -1,4 +1,4 @@
-// The same step in jax-js (https://github.com/ekzhang/jax-js) on WebGPU, as its documentation advises: one jitted function for the whole step, gradients by
+// The same step in jax-js (https://github.com/ekzhang/jax-js) on WebGPU or WebAssembly, as its documentation advises: one jitted function for the whole step, gradients by
 // valueAndGrad. Arrays are reference counted: passing one consumes it, `.ref` keeps it.
 import { blockUntilReady, defaultDevice, init, jit, lax, nn, numpy as np, tree, valueAndGrad } from '@jax-js/jax';
 import { layerWeight } from '../../src/config/modelConfig.ts';
@@ -8,10 +8,10 @@ import { LEARNING_RATE, OPTIMIZER, rotaryTables, splitBatch, weightSpecs, type C
 type Parameters = Record<string, np.Array>;
 type State = { weights: Parameters; m: Parameters; v: Parameters };
 
-export async function createJax(config: BenchConfig, weights: Weights): Promise<Contestant> {
-  const devices = await init('webgpu');
-  if (!devices.includes('webgpu')) throw new Error('jax-js found no WebGPU');
-  defaultDevice('webgpu');
+export async function createJax(config: BenchConfig, weights: Weights, backend: 'webgpu' | 'wasm' = 'webgpu'): Promise<Contestant> {
+  const devices = await init(backend);
+  if (!devices.includes(backend)) throw new Error(`jax-js found no ${backend}`);
+  defaultDevice(backend);
   const specs = weightSpecs(config);
   const decays = new Map(specs.map(({ name, decays }) => [name, decays]));
   const zeros = (): Parameters => Object.fromEntries(specs.map(({ name, shape }) => [name, np.zeros([...shape])]));
@@ -50,9 +50,11 @@ export async function createJax(config: BenchConfig, weights: Weights): Promise<
   let step = 0;
   const { batchSize: B, seqLen: T } = config;
   return {
-    name: 'jax-js (WebGPU)',
+    name: backend === 'webgpu' ? 'jax-js (WebGPU)' : 'jax-js (WebAssembly)',
     async step(batch) {
       step++;
+      // Of the whole page: another contestant may use another.
+      defaultDevice(backend);
       const { tokens, targets } = splitBatch(config, batch);
       const corrections = np.array([1 - OPTIMIZER.beta1 ** step, 1 - OPTIMIZER.beta2 ** step]);
       const result = takeStep(state, np.array(tokens, { shape: [B, T] }), np.array(targets, { shape: [B * T] }), corrections);

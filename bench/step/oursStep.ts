@@ -7,7 +7,8 @@ import { modelConfigOf, type BenchConfig } from '../../src/pages/benchHarness.ts
 import { Stepper } from '../../src/training/stepper.ts';
 import { LEARNING_RATE, OPTIMIZER, splitBatch, type Contestant, type Weights } from './workload.ts';
 
-export async function createOurs(gpu: Gpu, config: BenchConfig, weights: Weights): Promise<Contestant> {
+/** @param name of the contestant: the same code steps on any engine */
+export async function createOurs(gpu: Gpu, config: BenchConfig, weights: Weights, name = 'ours'): Promise<Contestant> {
   const { batchSize, seqLen } = config;
   await tuneKernels(gpu, modelConfigOf(config), { batchSize, seqLen }, { train: true });
   const model = await SmallModel.create(gpu, modelConfigOf(config), { batchSize, seqLen }, { train: true });
@@ -15,7 +16,7 @@ export async function createOurs(gpu: Gpu, config: BenchConfig, weights: Weights
   const stepper = await Stepper.create(gpu, model, OPTIMIZER, 1);
   let step = 0;
   return {
-    name: 'ours',
+    name,
     async step(batch) {
       const split = splitBatch(config, batch);
       const { loss } = await stepper.step(++step, LEARNING_RATE, (tokens, targets) => {

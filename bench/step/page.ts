@@ -1,12 +1,13 @@
 // The page of `node bench/step.mjs`: steps of all contestants in turn, in one tab, so that a busy machine slows all of them alike.
 import { openGpu } from '../../src/gpu/device.ts';
+import { openWasm } from '../../src/wasm/openWasm.ts';
 import { modelConfigOf, type BenchConfig } from '../../src/pages/benchHarness.ts';
 import { crossEntropyForward } from '../../src/reference/crossEntropy.ts';
 import { modelForward } from '../../src/reference/model.ts';
 import { compare, median, requireLosses, type ComparisonRow, type Timeline } from './comparison.ts';
 import { createJax } from './jaxStep.ts';
 import { createOurs } from './oursStep.ts';
-import { createRoofline } from './roofline.ts';
+import { createRoofline, type Roofline } from './roofline.ts';
 import { createTfjs } from './tfjsStep.ts';
 import { createBatches, createWeights, matmulFlops, splitBatch, WORKLOADS, type Contestant, type Weights } from './workload.ts';
 
@@ -14,7 +15,15 @@ export interface StepBenchOptions {
   /** A key of WORKLOADS. */
   readonly model: string;
   /** Steps of each contestant, its first (compiling) one included; 0 leaves it out. */
-  readonly steps: { readonly ours: number; readonly jax: number; readonly tfjs: number };
+  readonly steps: {
+    readonly ours: number;
+    readonly jax: number;
+    readonly tfjs: number;
+    /** This project's WebAssembly engine on one thread, and on all. */
+    readonly wasm: number;
+    readonly threads: number;
+    readonly jaxWasm: number;
+  };
 }
 
 export interface StepBenchReport {
@@ -24,14 +33,18 @@ export interface StepBenchReport {
   /** Loss of the first batch by the CPU twins in float64. */
   readonly referenceLoss: number;
   readonly rows: ComparisonRow[];
-  readonly roofline: {
-    /** Every matrix product of the step with the variant chosen for it. */
-    readonly choices: readonly string[];
-    readonly flops: number;
-    /** The products alone, once per round. */
-    readonly milliseconds: number[];
-    readonly medianMilliseconds: number;
-  };
+  readonly roofline: RooflineReport;
+  /** The same products on one thread of the WebAssembly engine, where it takes part. */
+  readonly wasmRoofline?: RooflineReport;
+}
+
+export interface RooflineReport {
+  /** Every matrix product of the step with the variant chosen for it. */
+  readonly choices: readonly string[];
+  readonly flops: number;
+  /** The products alone, once per round. */
+  readonly milliseconds: number[];
+  readonly medianMilliseconds: number;
 }
 
 declare global {
@@ -45,6 +58,10 @@ function referenceLoss(config: BenchConfig, weights: Weights, batch: Int32Array)
   const { logits } = modelForward(modelConfigOf(config), weights, tokens, { B: config.batchSize, T: config.seqLen });
   const losses = crossEntropyForward(logits, targets, { rows: targets.length, V: config.vocabSize });
   return losses.reduce((a, b) => a + b) / losses.length;
+}
+
+function reportRoofline({ choices, flops }: Roofline, milliseconds: number[]): RooflineReport {
+  return { choices, flops, milliseconds, medianMilliseconds: median(milliseconds.slice(1)) };
 }
 
 window.__stepBench = async ({ model, steps }) => {
@@ -64,12 +81,20 @@ window.__stepBench = async ({ model, steps }) => {
     const contestant = await create();
     contestants.push({ contestant, steps: count, timeline: { name: contestant.name, milliseconds: [], losses: [] } });
   };
+  const wasm = steps.wasm > 0 ? await openWasm({ threads: 1 }) : undefined;
+  const wasmRoofline = wasm && (await createRoofline(wasm, config, 5000));
+  const wasmMilliseconds: number[] = [];
   await enter(steps.ours, () => createOurs(gpu, config, weights));
+  if (wasm) await enter(steps.wasm, () => createOurs(wasm, config, weights, 'ours (WebAssembly, 1 thread)'));
+  const threaded = steps.threads > 0 ? await openWasm() : undefined;
+  if (threaded) await enter(steps.threads, () => createOurs(threaded, config, weights, `ours (${threaded.adapter.name})`));
+  await enter(steps.jaxWasm, () => createJax(config, weights, 'wasm'));
   await enter(steps.jax, () => createJax(config, weights));
   await enter(steps.tfjs, () => createTfjs(config, weights));
   for (const [i, batch] of batches.entries()) {
     productMilliseconds.push(await roofline.measure());
     console.info(`matrix products alone: ${productMilliseconds[i].toFixed(0)} ms`);
+    if (wasmRoofline) wasmMilliseconds.push(await wasmRoofline.measure());
     for (const { contestant, steps, timeline } of contestants) {
       if (i >= steps) continue;
       const start = performance.now();
@@ -81,6 +106,7 @@ window.__stepBench = async ({ model, steps }) => {
   }
   for (const { contestant } of contestants) contestant.dispose();
   roofline.dispose();
+  wasmRoofline?.dispose();
   const timelines = contestants.map(({ timeline }) => timeline);
   for (const timeline of timelines) requireLosses(timeline, [expected]);
   return {
@@ -89,11 +115,7 @@ window.__stepBench = async ({ model, steps }) => {
     flopsPerStep: matmulFlops(config),
     referenceLoss: expected,
     rows: compare(timelines),
-    roofline: {
-      choices: roofline.choices,
-      flops: roofline.flops,
-      milliseconds: productMilliseconds,
-      medianMilliseconds: median(productMilliseconds.slice(1)),
-    },
+    roofline: reportRoofline(roofline, productMilliseconds),
+    wasmRoofline: wasmRoofline && reportRoofline(wasmRoofline, wasmMilliseconds),
   };
 };

@@ -17,11 +17,11 @@ interface GoldenJson {
 
 interface BenchPage {
   readonly __bench: {
-    trainStep(config: object, steps: number, input: { weights: Record<string, Float32Array>; batches: Int32Array[]; learningRate: number }): Promise<{ msPerStep: number[]; losses: number[] }>;
+    trainStep(config: object, steps: number, input: { weights: Record<string, Float32Array>; batches: Int32Array[]; learningRate: number }): Promise<{ msPerStep: number[]; losses: number[]; readonly adapter: string }>;
   };
 }
 
-test('window.__bench.trainStep computes the golden run of PyTorch', async ({ page }) => {
+for (const engine of ['webgpu', 'wasm']) test(`window.__bench.trainStep computes the golden run of PyTorch with ${engine}`, async ({ page }) => {
   const { config, B, T, losses, optimizer } = JSON.parse(readFileSync(resolve(FIXTURES, 'golden.json'), 'utf8')) as GoldenJson;
   const { tensors } = safetensors.parse(new Uint8Array(readFileSync(resolve(FIXTURES, 'golden.safetensors'))));
   const weights = Object.entries(tensors)
@@ -38,7 +38,7 @@ test('window.__bench.trainStep computes the golden run of PyTorch', async ({ pag
       return [tokens[from], ...targets.subarray(from, from + T)];
     }).flat());
 
-  await page.goto('./bench.html');
+  await page.goto(`./bench.html?engine=${engine}`);
   await page.waitForFunction(() => '__bench' in window);
   const result = await page.evaluate(
     ({ shape, entries, rows, learningRate }) => (window as unknown as BenchPage).__bench.trainStep(shape, rows.length, {
@@ -48,6 +48,7 @@ test('window.__bench.trainStep computes the golden run of PyTorch', async ({ pag
     }),
     { shape: { ...config, seqLen: T, batchSize: B }, entries: weights, rows: batches, learningRate: optimizer.learningRate },
   );
+  expect(result.adapter).toMatch(engine === 'wasm' ? /^WebAssembly, / : /^(?!WebAssembly)/);
   expect(result.msPerStep).toHaveLength(steps);
   for (const milliseconds of result.msPerStep) expect(milliseconds > 0).toBe(true);
   expect(result.losses).toHaveLength(steps);

@@ -21,6 +21,8 @@ test('the policy allows no foreign origin, and none is asked', async ({ studio, 
   const requests = requestsOf(page);
   const response = await page.goto('./');
   const fromServer = response?.headers()['content-security-policy'] ?? '';
+  // Isolated from other origins, the page may share memory with its threads.
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(true);
   await studio.open();
   const fromPage = await page.locator('meta[http-equiv="Content-Security-Policy"]').getAttribute('content') ?? '';
   for (const policy of [fromServer, fromPage]) {

@@ -11,9 +11,12 @@ const SEQUENCE_LENGTH = 128;
 /** Relative difference allowed between the engine's float32 loss and the reference's in float64. */
 const LOSS_TOLERANCE = 1e-3;
 
-test(`specializes to ${JOURNEY_TEXT.name} and leaves with a model that computes the same loss`, async ({ studio }, testInfo) => {
+for (const engine of ['webgpu', 'wasm'] as const) test(`specializes to ${JOURNEY_TEXT.name} with ${engine} and leaves with a model that computes the same loss`, async ({ studio }, testInfo) => {
   test.setTimeout(15 * 60_000);
-  await studio.open();
+  await studio.open(engine);
+  const { adapter } = await studio.engine.waitFor('device.ready');
+  expect(adapter.engine).toBe(engine);
+  await expect(studio.part('device')).toContainText(adapter.name);
   await studio.drop('data-drop', [JOURNEY_TEXT.file]);
   await studio.dataIsReady();
   // Few test documents, so that the float64 reference in Node is done with them within a minute.

@@ -1,5 +1,6 @@
 // The studio as a person uses it: one method per thing they can do, one locator per thing they look at.
 import { expect, type Download, type Locator, type Page } from '@playwright/test';
+import type { EngineChoice } from '../../src/config/engineChoice.ts';
 import type { ExpertStrategy, RUN_RANGES, RunConfig } from '../../src/config/runConfig.ts';
 import { EngineLog } from './engineLog.ts';
 
@@ -27,9 +28,9 @@ export class StudioPage {
     return this.page.getByTestId(testId);
   }
 
-  /** Opens the page and waits for the bundled pack. */
-  async open(): Promise<void> {
-    await this.page.goto('./');
+  /** Opens the page and waits for the bundled pack. The engine is WebGPU's unless another is asked for: left to itself, the page would not use a software adapter. */
+  async open(engine: EngineChoice = 'webgpu'): Promise<void> {
+    await this.page.goto(`./?engine=${engine}`);
     await expect(this.part('pack-ready')).toBeVisible({ timeout: 120_000 });
   }
 

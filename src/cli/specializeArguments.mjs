@@ -9,6 +9,7 @@ import { readBudget, readMethod, readRace } from './methodArguments.mjs';
 /** @typedef {import('../config/runBudget.ts').RunBudget} RunBudget */
 /** @typedef {import('../config/writtenMethod.ts').WrittenMethod} WrittenMethod */
 /** @typedef {'auto' | 'hardware' | 'software'} AdapterChoice */
+/** @typedef {import('../config/engineChoice.ts').EngineChoice} EngineChoice */
 
 /** A file on disk and the path the engine is to call it by. @typedef {{ file: string, name: string }} InputFile */
 
@@ -24,12 +25,15 @@ import { readBudget, readMethod, readRace } from './methodArguments.mjs';
  * @property {string} [out]
  * @property {string} [json]
  * @property {AdapterChoice} adapter
+ * @property {EngineChoice} engine
  */
 
 /** @type {readonly ExpertStrategy[]} */
 const STRATEGIES = ['mostFrequent', 'bestPretrained', 'mixture', 'fitted'];
 /** @type {readonly AdapterChoice[]} */
 const ADAPTERS = ['auto', 'hardware', 'software'];
+/** @type {readonly EngineChoice[]} */
+const ENGINES = ['auto', 'webgpu', 'wasm'];
 
 export const HELP = `Specializes a projected network to your text in headless Chromium and prints the figures as JSON.
 
@@ -46,6 +50,7 @@ export const HELP = `Specializes a projected network to your text in headless Ch
                      (nothing else keeps it; transformers does not read it)
   --json FILE        write the JSON there too
   --adapter KIND     auto, hardware or software (default: auto, the GPU where there is one)
+  --engine ENGINE    webgpu, wasm or auto (default: auto, WebGPU on a GPU and WebAssembly on the processor without one)
   --help             this text
 
 Instead of --expert, the methods of the paper as under Compare methods in the studio:
@@ -128,6 +133,7 @@ function parsed(argv) {
         out: { type: 'string' },
         json: { type: 'string' },
         adapter: { type: 'string' },
+        engine: { type: 'string' },
         help: { type: 'boolean' },
       },
     }).values;
@@ -174,5 +180,6 @@ export function readArguments(argv) {
     out: values.out,
     json: values.json,
     adapter: values.adapter === undefined ? 'auto' : oneOf('adapter', values.adapter, ADAPTERS),
+    engine: values.engine === undefined ? 'auto' : oneOf('engine', values.engine, ENGINES),
   };
 }

@@ -27,7 +27,7 @@ const read = (...argv: string[]): SpecializeArguments => {
 
 it('has defaults', () => {
   expect(read('--data', text)).toEqual({
-    data: [{ file: text, name: 'text.txt' }], pack: undefined, expert: 'mostFrequent', steps: undefined, seed: undefined, out: undefined, json: undefined, adapter: 'auto',
+    data: [{ file: text, name: 'text.txt' }], pack: undefined, expert: 'mostFrequent', steps: undefined, seed: undefined, out: undefined, json: undefined, adapter: 'auto', engine: 'auto',
   });
 });
 
@@ -40,7 +40,7 @@ it("names a pack's files as pack.json does", () => {
 });
 
 it('reads numbers and choices', () => {
-  expect(read('--data', text, '--steps=60', '--seed', '0', '--expert', 'fitted', '--adapter', 'software')).toMatchObject({ steps: 60, seed: 0, expert: 'fitted', adapter: 'software' });
+  expect(read('--data', text, '--steps=60', '--seed', '0', '--expert', 'fitted', '--adapter', 'software', '--engine', 'wasm')).toMatchObject({ steps: 60, seed: 0, expert: 'fitted', adapter: 'software', engine: 'wasm' });
 });
 
 it('takes methods and a budget in place of an expert and steps', () => {

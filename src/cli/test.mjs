@@ -50,6 +50,7 @@ const STAGES = [
   { name: 'types', run: () => runTool('typescript/bin/tsc', ['--noEmit']) },
   { name: 'lint', run: () => runTool('eslint/bin/eslint.js', ['.']) },
   { name: 'unit tests', ...vitest('--project', 'unit') },
+  { name: 'WebAssembly kernels in Node', ...vitest('--project', 'wasm', '--project', 'wasm-fused') },
   { name: 'pretraining in PyTorch', ...pytest('pretrain/tests') },
   { name: 'GPU kernels in Chromium', ...vitest('--project', 'gpu', '--exclude', WEBGPU_TEST) },
   { name: 'build', run: () => runTool('vite/bin/vite.js', ['build', '--logLevel', 'warn']) },

@@ -108,7 +108,7 @@ export class EngineState {
   constructor(readonly emit: Emit) {}
 
   requireGpu(): Gpu {
-    if (!this.gpu) throw new UserError('This needs WebGPU, which this browser does not offer here.');
+    if (!this.gpu) throw new UserError('This needs WebGPU or WebAssembly with SIMD, and this browser offers neither.');
     return this.gpu;
   }
 

@@ -1,9 +1,10 @@
 // Obeys commands and emits events. Quick commands act at once; long ones run as tasks, one of each kind at a time, and every failure becomes an event with
 // one sentence.
+import type { EngineChoice } from '../config/engineChoice.ts';
 import { UserError, messageOf } from '../core/invariant.ts';
 import type { EngineCommand } from '../protocol/commands.ts';
 import type { EngineEvent } from '../protocol/events.ts';
-import { openGpu } from '../gpu/device.ts';
+import { openDevice } from '../wasm/openDevice.ts';
 import { cancelData, loadData, previewDocumentOf, resplitData } from './dataTasks.ts';
 import { EngineState, type Emit } from './engineState.ts';
 import { analyzeClusters, projectExpert } from './expertTasks.ts';
@@ -36,7 +37,7 @@ export class Session {
     const engineFailure: Failure = (message) => ({ type: 'engine.failed', command: command.type, message });
     switch (command.type) {
       case 'engine.open':
-        return this.task('engine', (message) => ({ type: 'device.unavailable', reason: message }), () => this.open());
+        return this.task('engine', (message) => ({ type: 'device.unavailable', reason: message }), () => this.open(command.engine ?? 'auto'));
       case 'pack.load':
         return this.task('pack', (message) => ({ type: 'pack.failed', message }), (signal) => loadPack(state, command.source, signal));
       case 'pack.clearCache':
@@ -141,12 +142,12 @@ export class Session {
   private runsTail: Promise<void> = Promise.resolve();
   private readonly tails = new Map<string, Promise<void>>();
 
-  private async open(): Promise<void> {
+  private async open(choice: EngineChoice): Promise<void> {
     const { state } = this;
-    const gpu = await openGpu();
+    const { gpu, fallback } = await openDevice(choice);
     await recallChoices(gpu);
     state.gpu = gpu;
-    state.emit({ type: 'device.ready', adapter: gpu.adapter });
+    state.emit({ type: 'device.ready', adapter: gpu.adapter, fallback });
     void gpu.lost.then(({ message }) => {
       if (state.gpu !== gpu) return;
       state.gpu = undefined;

@@ -21,8 +21,9 @@ export const STORAGE_USAGE = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SR
 export class OutOfGpuMemoryError extends UserError {
   override name = 'OutOfGpuMemoryError';
 
-  constructor(label: string, bytes: number) {
-    super(`The graphics adapter has no room for another ${formatBytes(bytes)} (${label}).`);
+  /** @param owner of the memory, as the sentence's subject */
+  constructor(label: string, bytes: number, owner = 'The graphics adapter') {
+    super(`${owner} has no room for another ${formatBytes(bytes)} (${label}).`);
   }
 }
 
@@ -38,8 +39,11 @@ export class BufferLedger {
   private total = 0;
   private most = 0;
 
-  /** @param whole counts these buffers, too */
-  constructor(private readonly device: GPUDevice, private readonly whole?: BufferLedger) {}
+  /**
+   * @param whole counts these buffers, too
+   * @param owner of the memory, as the subject of the sentence that there is no more
+   */
+  constructor(private readonly device: GPUDevice, private readonly whole?: BufferLedger, private readonly owner?: string) {}
 
   /** Bytes of all live buffers created here. */
   get bytes(): number {
@@ -53,7 +57,7 @@ export class BufferLedger {
 
   /** A ledger for one user of the same device; its buffers count here, too. */
   part(): BufferLedger {
-    return new BufferLedger(this.device, this);
+    return new BufferLedger(this.device, this, this.owner);
   }
 
   /** Creates a buffer of at least `bytes` (rounded up to 16). Zero-filled by WebGPU. */
@@ -73,7 +77,7 @@ export class BufferLedger {
   async allocated(buffers: readonly GPUBuffer[]): Promise<void> {
     for (const buffer of buffers) {
       const entry = this.live.get(buffer);
-      if (entry && (await entry.refused)) throw new OutOfGpuMemoryError(entry.label, entry.size);
+      if (entry && (await entry.refused)) throw new OutOfGpuMemoryError(entry.label, entry.size, this.owner);
     }
   }
 

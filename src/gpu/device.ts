@@ -7,7 +7,7 @@ import { PipelineCache } from './pipelines.ts';
 export interface Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterDescription;
-  readonly pipelines: PipelineCache;
+  readonly pipelines: Pick<PipelineCache, 'get'>;
   readonly buffers: BufferLedger;
   /** Resolves with a sentence when the device is lost (never rejects); also after an intended destroy(). */
   readonly lost: Promise<GpuLoss>;
@@ -19,6 +19,7 @@ export interface GpuLoss {
 }
 
 export interface AdapterDescription {
+  readonly engine: 'webgpu' | 'wasm';
   readonly name: string;
   readonly vendor: string;
   readonly architecture: string;
@@ -45,6 +46,7 @@ function describeAdapter(adapter: GPUAdapter): AdapterDescription {
   const info = adapter.info;
   const name = [info.vendor, info.architecture, info.description].filter(Boolean).join(' ') || 'unnamed adapter';
   return {
+    engine: 'webgpu',
     name,
     vendor: info.vendor,
     architecture: info.architecture,

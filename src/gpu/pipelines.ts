@@ -1,6 +1,23 @@
 // Compiles compute pipelines once per (shader text, constants), asynchronously and inside an error scope, so that a WGSL mistake is an exception
 // with the compiler's words and the shader's label, never a silent no-op.
 
+/** The feature of devices that run WebAssembly kernels (wasm/) and no shaders. */
+export const WEBASSEMBLY_FEATURE = 'webassembly-kernels';
+
+/**
+ * The same computation for a device that runs WebAssembly kernels in the place of shaders (wasm/): called as kernel(first, end, scratch, ...addresses of the bindings, ...args). Its items do not
+ * depend on each other: any thread computes any of them, with the same result.
+ */
+export interface SoftwareKernel {
+  /** A name of wasm/kernels/index.as.ts. */
+  readonly kernel: string;
+  readonly items: number;
+  /** Numbers after the bindings' addresses. */
+  readonly args: readonly number[];
+  /** Floats of memory of its own that each thread needs. */
+  readonly scratchFloats?: number;
+}
+
 export interface ShaderSource {
   /** `owner.thing`, e.g. "rmsnorm.forward". */
   readonly label: string;
@@ -8,6 +25,8 @@ export interface ShaderSource {
   readonly entryPoint?: string;
   /** Values of the shader's `override` constants. */
   readonly constants?: Readonly<Record<string, number>>;
+  /** Absent where no device without shaders computes it. */
+  readonly software?: SoftwareKernel;
 }
 
 export class PipelineCache {

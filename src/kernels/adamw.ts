@@ -9,6 +9,7 @@ import { lastLanes, wholeVectors } from './wholeVectors.ts';
 
 /** As in adamw.wgsl. */
 const WORKGROUP_SIZE = 256;
+const FLOATS_PER_ITEM = 2048;
 
 export interface AdamwViews {
   /** [numFloats], updated. */
@@ -29,7 +30,10 @@ export function adamw(gpu: Gpu, views: AdamwViews, { numFloats, decays }: { numF
   const { weights, gradients, m, v, scalars, norm } = views;
   return createDispatch(
     gpu,
-    { label: 'adamw', wgsl: shader + STEP_SCALARS_WGSL, constants: { LAST_LANES: lastLanes(numFloats), DECAYS: decays ? 1 : 0 } },
+    {
+      label: 'adamw', wgsl: shader + STEP_SCALARS_WGSL, constants: { LAST_LANES: lastLanes(numFloats), DECAYS: decays ? 1 : 0 },
+      software: { kernel: 'adamw', items: ceilDivide(numFloats, FLOATS_PER_ITEM), args: [numFloats, Number(decays), FLOATS_PER_ITEM] },
+    },
     [...[weights, gradients, m, v].map((view) => wholeVectors(view, numFloats)), scalars, norm],
     linearWorkgroups(ceilDivide(numFloats, 4), WORKGROUP_SIZE),
   );

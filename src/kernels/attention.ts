@@ -1,10 +1,11 @@
 // Causal multi-head attention in training: softmax(q k^T / sqrt(HS)) v over fused qkv [B*T, 3*NH*HS] and its backward. HS is a multiple of 4 up to 128; results
 // are assigned. Between forward and backward only each row's log-sum-exp is kept.
 import { invariant } from '../core/invariant.ts';
-import { ceilDivide } from '../core/tensor.ts';
+import { ceilDivide, roundUp } from '../core/tensor.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, type DispatchOp } from '../gpu/dispatch.ts';
+import type { SoftwareKernel } from '../gpu/pipelines.ts';
 import wgsl from './attention.wgsl?raw';
 import type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attentionBuffers.ts';
 import { attentionTilesBackward, attentionTilesFit, attentionTilesForward, attentionTilesScratchFloats } from './attentionTiles.ts';
@@ -88,6 +89,18 @@ async function dispatch(
     wgsl: `${wgsl}\nconst HEAD_VECS: u32 = ${HS / 4}u;\n`,
     entryPoint,
     constants: { T, NUM_HEADS: NH, SCALE: 1 / Math.sqrt(HS) },
+    software: softwareKernel(entryPoint, { B, T, NH, HS }),
   };
   return createDispatch(gpu, source, bindings, [ceilDivide(T, ROWS_PER_WORKGROUP), NH, B]);
+}
+
+/** Items are blocks of four rows of one head, of rowDelta rows of all heads; scratch as attention.as.ts says. */
+function softwareKernel(entryPoint: 'forward' | 'rowDelta' | 'queryGradient' | 'keyValueGradient', { B, T, NH, HS }: AttentionShape): SoftwareKernel {
+  const T8 = roundUp(T, 8);
+  return {
+    kernel: { forward: 'attentionForward', rowDelta: 'attentionRowDelta', queryGradient: 'attentionQueryGradient', keyValueGradient: 'attentionKeyValueGradient' }[entryPoint],
+    items: entryPoint === 'rowDelta' ? B * T : B * NH * ceilDivide(T, 4),
+    args: [T, NH, HS, 1 / Math.sqrt(HS)],
+    scratchFloats: 2 * T8 * HS + 8 * HS + 8 * T8 + 36,
+  };
 }

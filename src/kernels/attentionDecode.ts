@@ -35,13 +35,16 @@ export async function attentionDecode(
   return Promise.all([
     createDispatch(
       gpu,
-      { label: 'attentionDecode.append', wgsl, entryPoint: 'append', constants: shape },
+      { label: 'attentionDecode.append', wgsl, entryPoint: 'append', constants: shape, software: { kernel: 'attentionAppend', items: 1, args: [NH, HS] } },
       [qkv, state, keyCache, valueCache],
       [ceilDivide((NH * HS) / 4, WORKGROUP_SIZE)],
     ),
     createDispatch(
       gpu,
-      { label: 'attentionDecode.attend', wgsl, entryPoint: 'attend', constants: { ...shape, SCALE: 1 / Math.sqrt(HS) } },
+      {
+        label: 'attentionDecode.attend', wgsl, entryPoint: 'attend', constants: { ...shape, SCALE: 1 / Math.sqrt(HS) },
+        software: { kernel: 'attentionAttend', items: NH, args: [NH, HS, 1 / Math.sqrt(HS)], scratchFloats: maxT + 8 },
+      },
       [qkv, state, keyCache, valueCache, out],
       [NH],
     ),

@@ -5,6 +5,7 @@ import { ceilDivide } from '../core/tensor.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
+import { WEBASSEMBLY_FEATURE } from '../gpu/pipelines.ts';
 import type { AttentionBackwardBuffers, AttentionForwardBuffers, AttentionShape } from './attentionBuffers.ts';
 import softmaxWgsl from './attentionSoftmax.wgsl?raw';
 import { countTiles, REGISTER_WORKGROUP_SIZE, registerTileFits, registerTileShader, type GemmForm, type GemmShape, type OperandLayout, type RegisterTile, type TileExtras } from './gemmTileText.ts';
@@ -25,6 +26,8 @@ export function attentionTilesFit(gpu: Gpu, shape: AttentionShape): boolean {
   const { T, HS } = shape;
   const bytes = 4 * attentionTilesScratchFloats(shape);
   const limit = Math.min(MAX_SCRATCH_BYTES, gpu.device.limits.maxStorageBufferBindingSize);
+  // Its products are shaders only; the WebAssembly kernels are tiles themselves.
+  if (gpu.device.features.has(WEBASSEMBLY_FEATURE)) return false;
   return T % 4 === 0 && bytes <= limit && (['NT', 'NN', 'TN'] as const).every((form) => registerTileFits(tileOf(gpu), form, { M: T, N: HS, K: T }));
 }
 

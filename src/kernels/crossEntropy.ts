@@ -55,6 +55,7 @@ function dispatch(gpu: Gpu, entryPoint: 'forward' | 'forwardBackward', bindings:
       wgsl: shader + elementWgsl(lanes) + STEP_SCALARS_WGSL,
       entryPoint,
       constants: { ELEMENTS_PER_ROW: V / lanes, WORKGROUP_SIZE: invocationsPerRow },
+      software: { kernel: entryPoint === 'forward' ? 'crossEntropyForward' : 'crossEntropyForwardBackward', items: rows, args: [V] },
     },
     bindings,
     [rows],

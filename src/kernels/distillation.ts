@@ -49,6 +49,7 @@ export function distillationForwardBackward(gpu: Gpu, { logits, teacherLogits, t
       wgsl: shader + elementWgsl(lanes) + STEP_SCALARS_WGSL,
       entryPoint: 'forwardBackward',
       constants: { ELEMENTS_PER_ROW: V / lanes, WORKGROUP_SIZE: invocationsPerRow },
+      software: { kernel: 'distillationForwardBackward', items: rows, args: [V] },
     },
     [logits, teacherLogits, targets, losses, scalars, mix],
     [rows],

@@ -39,7 +39,10 @@ export function embeddingBackward(
 async function dispatch(gpu: Gpu, entryPoint: 'forward' | 'backward', bindings: BufferView[], table: BufferView, { rows, C, V }: EmbeddingShape): Promise<DispatchOp> {
   invariant(C % 4 === 0, `embedding needs a width that is a multiple of 4, not ${C}`);
   invariant(table.size === V * C * 4, `embedding table of ${table.size} bytes is not [${V}, ${C}]`);
-  const source = { label: `embedding.${entryPoint}`, wgsl, entryPoint, constants: { ROWS: rows, ROW_VECS: C / 4 } };
+  const source = {
+    label: `embedding.${entryPoint}`, wgsl, entryPoint, constants: { ROWS: rows, ROW_VECS: C / 4 },
+    software: { kernel: entryPoint === 'forward' ? 'embeddingForward' : 'embeddingBackward', items: rows, args: [rows, C] },
+  };
   return createDispatch(gpu, source, bindings, linearWorkgroups((rows * C) / 4, WORKGROUP_SIZE));
 }
 

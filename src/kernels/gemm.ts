@@ -5,6 +5,7 @@ import { invariant } from '../core/invariant.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
+import { WEBASSEMBLY_FEATURE } from '../gpu/pipelines.ts';
 import plainWgsl from './gemmPlain.wgsl?raw';
 import { blockFits, blockInvocations, blockMemoryBytes, blockShader, blockWorkgroups, type BlockTile } from './gemmBlockText.ts';
 import { countTiles, REGISTER_WORKGROUP_SIZE, registerTileFits, registerTileShader, type GemmForm, type GemmShape, type RegisterTile } from './gemmTileText.ts';
@@ -55,7 +56,10 @@ const plain: GemmVariantInfo = {
   build: (gpu, label, { a, b, c }, problem, accumulate) =>
     createDispatch(
       gpu,
-      { label, wgsl: plainWgsl, constants: { ...strides(problem), ACCUMULATE: Number(accumulate) } },
+      {
+        label, wgsl: plainWgsl, constants: { ...strides(problem), ACCUMULATE: Number(accumulate) },
+        software: { kernel: 'gemmPlain', items: problem.M * problem.N, args: [...Object.values(strides(problem)).slice(1), Number(accumulate)] },
+      },
       [a, b, c],
       linearWorkgroups(problem.M * problem.N, 64),
     ),
@@ -128,9 +132,33 @@ function vectorVariant(name: string, entryPoint: 'rows' | 'sharedRow'): GemmVari
   };
 }
 
+/** Blocks of the WebAssembly kernels: so many columns of B are packed at once; rows only divide the work. */
+const PACKED_ROWS = 16;
+const PACKED_COLS = 64;
+/** As gemm.as.ts says: a block of B, a panel of A, a tile. */
+const PACKED_SCRATCH_FLOATS = 256 * (PACKED_COLS + 4) + 32;
+
+/** What runs where there are no shaders: panels packed for register tiles, or rows of B as they lie for a single row of A. */
+const packed: GemmVariantInfo = {
+  name: 'packed',
+  requires: WEBASSEMBLY_FEATURE,
+  hasBarriers: false,
+  supports: () => true,
+  build: (gpu, label, { a, b, c }, { form, M, N, K }, accumulate) => {
+    const software = form === 'NT' && M === 1 && K % 4 === 0
+      ? { kernel: 'gemmVector', items: N, args: [K, Number(accumulate)] }
+      : {
+        kernel: `gemm${form}`, items: ceilDivide(M, PACKED_ROWS) * ceilDivide(N, PACKED_COLS),
+        args: [M, N, K, Number(accumulate), PACKED_ROWS, PACKED_COLS], scratchFloats: PACKED_SCRATCH_FLOATS,
+      };
+    return createDispatch(gpu, { label, wgsl: plainWgsl, software }, [a, b, c], [1]);
+  },
+};
+
 /** Every variant, the numerics baseline first. */
 export const GEMM_VARIANTS: readonly GemmVariantInfo[] = [
   plain,
+  packed,
   ...[[4, 4], [8, 4], [4, 8], [8, 8]].map(([tileRows, tileCols]) =>
     registerVariant(`register-${tileRows}x${tileCols}`, { lanes: 1, tileRows, tileCols })),
   ...[[8, 16], [12, 16], [16, 12], [16, 16]].map(([tileRows, tileCols]) =>
@@ -145,17 +173,23 @@ export const GEMM_VARIANTS: readonly GemmVariantInfo[] = [
   vectorVariant('vector-shared', 'sharedRow'),
 ];
 
+/** The variants that this device runs, whatever the problem. */
+export function variantsOf(gpu: Gpu): GemmVariantInfo[] {
+  const { features, limits } = gpu.device;
+  if (features.has(WEBASSEMBLY_FEATURE)) return [plain, packed];
+  return GEMM_VARIANTS.filter(({ requires, fits }) => (!requires || features.has(requires)) && (fits?.(limits) ?? true));
+}
+
 /** The variants that can compute this problem on this device. */
 export function supportedVariants(gpu: Gpu, { form, ...shape }: GemmProblem): GemmVariantInfo[] {
-  const { features, limits } = gpu.device;
-  return GEMM_VARIANTS.filter(({ requires, supports, fits }) => (!requires || features.has(requires)) && supports(form, shape) && (fits?.(limits) ?? true));
+  return variantsOf(gpu).filter(({ supports }) => supports(form, shape));
 }
 
 /** What to try without measurements, best first: measured on SwiftShader (bench/LOG.md); the hardware lists are a rule of thumb, not yet measured. */
 const SOFTWARE_PREFERENCE: Record<GemmForm, readonly GemmVariant[]> = {
-  NT: ['vector-rows', 'quad-16x12', 'register-4x4'],
-  NN: ['quad-12x16', 'register-4x4'],
-  TN: ['quad-16x16', 'register-8x8'],
+  NT: ['packed', 'vector-rows', 'quad-16x12', 'register-4x4'],
+  NN: ['packed', 'quad-12x16', 'register-4x4'],
+  TN: ['packed', 'quad-16x16', 'register-8x8'],
 };
 const HARDWARE_PREFERENCE: readonly GemmVariant[] = ['vector-shared', 'block-64x64', 'workgroup-64x64'];
 const HARDWARE_PREFERENCE_FEW_BLOCKS: readonly GemmVariant[] = ['vector-shared', 'block-32x32', 'workgroup-32x32'];

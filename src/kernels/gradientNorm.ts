@@ -44,14 +44,17 @@ export function gradientNorm(gpu: Gpu, { gradients, partials, scalars, norm }: G
     const numFloats = segment.size / 4;
     return createDispatch(
       gpu,
-      { label: 'gradientNorm.squares', wgsl, entryPoint: 'squares', constants: { LAST_LANES: lastLanes(numFloats) } },
+      {
+        label: 'gradientNorm.squares', wgsl, entryPoint: 'squares', constants: { LAST_LANES: lastLanes(numFloats) },
+        software: { kernel: 'gradientSquares', items: count, args: [numFloats, roundUp(ceilDivide(numFloats, count), 4)] },
+      },
       [wholeVectors(segment, numFloats), target],
       [count / 64],
     );
   });
   const finish = createDispatch(
     gpu,
-    { label: 'gradientNorm.finish', wgsl, entryPoint: 'finish', constants: { NUM_PARTIALS: first } },
+    { label: 'gradientNorm.finish', wgsl, entryPoint: 'finish', constants: { NUM_PARTIALS: first }, software: { kernel: 'gradientFinish', items: 1, args: [first] } },
     [subview(partials, 0, first), scalars, norm],
     [1],
   );

@@ -5,6 +5,7 @@ import { ceilDivide, roundUp } from '../core/tensor.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
+import type { SoftwareKernel } from '../gpu/pipelines.ts';
 import { elementWgsl, lanesFor } from './elementWgsl.ts';
 import shader from './projection.wgsl?raw';
 
@@ -64,7 +65,10 @@ export function projectionPartials({ h, size }: Pick<ProjectionShape, 'h' | 'siz
   return h * partialsPerSlice(size);
 }
 
-function source(entryPoint: string, shape: ProjectionShape, constants: Record<string, number> = {}) {
+/** Floats of the weight that one item of the WebAssembly kernel projects. */
+const FLOATS_PER_ITEM = 2048;
+
+function source(entryPoint: string, shape: ProjectionShape, software: SoftwareKernel, constants: Record<string, number> = {}) {
   const { h, size, firstSlice, sliceDtype } = shape;
   const lanes = lanesFor(size);
   return {
@@ -72,8 +76,11 @@ function source(entryPoint: string, shape: ProjectionShape, constants: Record<st
     wgsl: shader + elementWgsl(lanes) + DECODE[sliceDtype][lanes],
     entryPoint,
     constants: { H: h, ELEMENTS_PER_SLICE: size / lanes, FIRST_SLICE: firstSlice, NUM_PARTIALS: partialsPerSlice(size), ...constants },
+    software,
   };
 }
+
+const isHalf = ({ sliceDtype }: ProjectionShape): number => (sliceDtype === 'F16' ? 1 : 0);
 
 function checkSlices(slices: BufferView, shape: ProjectionShape): void {
   invariant(slices.size === sliceBytes(shape), `projection: ${slices.size} bytes for ${shape.h} ${shape.sliceDtype} slices of ${shape.size}`);
@@ -95,9 +102,11 @@ export function projectionForward(
   shape: ProjectionShape & { readonly accumulate: boolean },
 ): Promise<DispatchOp> {
   checkSlices(slices, shape);
+  const { h, size, firstSlice, accumulate } = shape;
+  const software = { kernel: 'projectionForward', items: ceilDivide(size, FLOATS_PER_ITEM), args: [h, size, firstSlice, isHalf(shape), Number(accumulate), FLOATS_PER_ITEM] };
   return createDispatch(
     gpu,
-    source('forward', shape, { ACCUMULATE: shape.accumulate ? 1 : 0 }),
+    source('forward', shape, software, { ACCUMULATE: shape.accumulate ? 1 : 0 }),
     [slices, coefficients, weight],
     linearWorkgroups(shape.size / lanesFor(shape.size), 64),
   );
@@ -120,8 +129,12 @@ export function projectionBackward(
   shape: ProjectionShape,
 ): Promise<DispatchOp[]> {
   checkSlices(slices, shape);
+  const { h, size, firstSlice } = shape;
+  const numPartials = partialsPerSlice(size);
+  const products = { kernel: 'projectionProducts', items: h * numPartials, args: [size, isHalf(shape), numPartials] };
+  const finish = { kernel: 'projectionFinish', items: h, args: [numPartials, firstSlice] };
   return Promise.all([
-    createDispatch(gpu, source('products', shape), [slices, dWeight, partials], [partialsPerSlice(shape.size) / 64, shape.h]),
-    createDispatch(gpu, source('finish', shape), [partials, dCoefficients], [shape.h]),
+    createDispatch(gpu, source('products', shape, products), [slices, dWeight, partials], [numPartials / 64, h]),
+    createDispatch(gpu, source('finish', shape, finish), [partials, dCoefficients], [h]),
   ]);
 }

@@ -55,9 +55,10 @@ export async function rmsnormForward(
 ): Promise<DispatchOp> {
   const source = { label: 'rmsnorm.forward', wgsl, constants: { ROWS: rows, ROW_VECS: rowVecs(hiddenSize), EPS: eps } };
   const workgroups = linearWorkgroups(rows, ROWS_PER_WORKGROUP);
-  if (!addend && !sum) return createDispatch(gpu, { ...source, entryPoint: 'forward' }, [x, weight, y, rstd], workgroups);
+  const software = { kernel: 'rmsnormForward', items: rows, args: [hiddenSize, eps] };
+  if (!addend && !sum) return createDispatch(gpu, { ...source, entryPoint: 'forward', software }, [x, weight, y, rstd], workgroups);
   invariant(addend && sum, 'rmsnorm takes addend and sum together');
-  return createDispatch(gpu, { ...source, entryPoint: 'forwardAdded' }, [x, weight, y, rstd, addend, sum], workgroups);
+  return createDispatch(gpu, { ...source, entryPoint: 'forwardAdded', software: { ...software, kernel: 'rmsnormForwardAdded' } }, [x, weight, y, rstd, addend, sum], workgroups);
 }
 
 /** dx, then dWeight in two stages. @throws Error when hiddenSize is not a multiple of 4 */
@@ -72,17 +73,31 @@ export async function rmsnormBackward(
   return Promise.all([
     createDispatch(
       gpu,
-      { label: 'rmsnorm.inputGradient', wgsl, entryPoint: 'inputGradient', constants: { ...shape, ACCUMULATE: Number(accumulateDx) } },
+      {
+        label: 'rmsnorm.inputGradient', wgsl, entryPoint: 'inputGradient', constants: { ...shape, ACCUMULATE: Number(accumulateDx) },
+        software: { kernel: 'rmsnormInputGradient', items: rows, args: [hiddenSize, Number(accumulateDx)] },
+      },
       [x, weight, rstd, dy, dx],
       linearWorkgroups(rows, ROWS_PER_WORKGROUP),
     ),
     createDispatch(
       gpu,
-      { label: 'rmsnorm.weightPartials', wgsl, entryPoint: 'weightPartials', constants: chunked },
+      {
+        label: 'rmsnorm.weightPartials', wgsl, entryPoint: 'weightPartials', constants: chunked,
+        software: { kernel: 'rmsnormWeightPartials', items: numChunks(rows), args: [rows, hiddenSize, rowsPerChunk(rows)] },
+      },
       [x, rstd, dy, partials],
       [columns, numChunks(rows)],
     ),
-    createDispatch(gpu, { label: 'rmsnorm.weightGradient', wgsl, entryPoint: 'weightGradient', constants: chunked }, [partials, dWeight], [columns]),
+    createDispatch(
+      gpu,
+      {
+        label: 'rmsnorm.weightGradient', wgsl, entryPoint: 'weightGradient', constants: chunked,
+        software: { kernel: 'rmsnormWeightGradient', items: hiddenSize / 4, args: [hiddenSize, numChunks(rows)] },
+      },
+      [partials, dWeight],
+      [columns],
+    ),
   ]);
 }
 

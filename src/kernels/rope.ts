@@ -38,9 +38,10 @@ export async function ropeForward(
   { B, T, NH, HS, direction }: { readonly B: number; readonly T: number; readonly NH: number; readonly HS: number; readonly direction: 1 | -1 },
 ): Promise<DispatchOp> {
   const constants = { ROWS: B * T, T, NUM_HEADS: NH, HEAD_SIZE: HS, DIRECTION: direction };
+  const software = { kernel: 'ropeRotate', items: B * T, args: [T, NH, HS, direction] };
   return createDispatch(
     gpu,
-    { label: direction === 1 ? 'rope.forward' : 'rope.backward', wgsl, entryPoint: 'rotate', constants },
+    { label: direction === 1 ? 'rope.forward' : 'rope.backward', wgsl, entryPoint: 'rotate', constants, software },
     [qkv, cosSin],
     linearWorkgroups(B * T * itemsPerRow(NH, HS), WORKGROUP_SIZE),
   );
@@ -63,7 +64,7 @@ export async function ropeDecode(
 ): Promise<DispatchOp> {
   const workgroups = ceilDivide(itemsPerRow(NH, HS), WORKGROUP_SIZE);
   const constants = { ROWS: 1, NUM_HEADS: NH, HEAD_SIZE: HS };
-  return createDispatch(gpu, { label: 'rope.decode', wgsl, entryPoint: 'decode', constants }, [qkv, cosSin, state], [workgroups]);
+  return createDispatch(gpu, { label: 'rope.decode', wgsl, entryPoint: 'decode', constants, software: { kernel: 'ropeDecode', items: 1, args: [NH, HS] } }, [qkv, cosSin, state], [workgroups]);
 }
 
 /** Invocations a row takes: q's and k's heads, two pairs each. */

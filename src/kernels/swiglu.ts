@@ -33,6 +33,6 @@ export function swigluBackward(
 
 async function dispatch(gpu: Gpu, entryPoint: 'forward' | 'backward', bindings: BufferView[], { rows, F }: SwigluShape): Promise<DispatchOp> {
   invariant(F % 4 === 0, `swiglu needs a width that is a multiple of 4, not ${F}`);
-  const source = { label: `swiglu.${entryPoint}`, wgsl, entryPoint, constants: { ROWS: rows, ROW_VECS: F / 4 } };
+  const source = { label: `swiglu.${entryPoint}`, wgsl, entryPoint, constants: { ROWS: rows, ROW_VECS: F / 4 }, software: { kernel: entryPoint === 'forward' ? 'swigluForward' : 'swigluBackward', items: rows, args: [F] } };
   return createDispatch(gpu, source, bindings, linearWorkgroups((rows * F) / 4, WORKGROUP_SIZE));
 }

@@ -13,7 +13,8 @@ import { readArena } from '../model/weightsFile.ts';
 import { openPack, type Pack } from '../pack/openPack.ts';
 import { expectClose } from '../testing/allclose.ts';
 import description from '../testing/fixtures/golden/method-trajectories.json';
-import windowsUrl from '../testing/fixtures/golden/method-trajectories.safetensors?url';
+import { goldenBytes } from '../testing/golden.ts';
+import { nanoPack } from '../testing/nanoPack.ts';
 import { testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { Phase, type WindowSource } from '../training/phase.ts';
 import type { MethodContext, PhaseOutcome, PhaseRequest } from './method.ts';
@@ -38,9 +39,9 @@ let windows: Record<'domain' | 'reservoir' | 'validation', Uint32Array>;
 
 beforeAll(async () => {
   gpu = await testGpu();
-  pack = await openPack({ kind: 'url', url: new URL('/packs/nano/', location.href).href });
+  pack = await openPack(await nanoPack());
   table = createParameterTable(pack.model);
-  const file = await openTensorFile(await (await fetch(windowsUrl)).blob(), 'method-trajectories.safetensors');
+  const file = await openTensorFile(new Blob([await goldenBytes('method-trajectories')]), 'method-trajectories.safetensors');
   const read = async (name: string): Promise<Uint32Array> => new Uint32Array((await file.readBytes(name)).buffer);
   windows = { domain: await read('domain'), reservoir: await read('reservoir'), validation: await read('validation') };
 });

@@ -7,7 +7,7 @@ import type { Gpu } from '../gpu/device.ts';
 import { readFloats } from '../gpu/readback.ts';
 import { expectClose } from '../testing/allclose.ts';
 import description from '../testing/fixtures/golden/distillation.json';
-import fileUrl from '../testing/fixtures/golden/distillation.safetensors?url';
+import { goldenBytes } from '../testing/golden.ts';
 import { testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { hostTensors, packArena } from './parameters.ts';
 import { SmallModel } from './smallModel.ts';
@@ -30,7 +30,7 @@ const tokensOf = async (name: string): Promise<Uint32Array> => new Uint32Array((
 
 beforeAll(async () => {
   gpu = await testGpu();
-  file = await openTensorFile(await (await fetch(fileUrl)).blob(), 'distillation.safetensors');
+  file = await openTensorFile(new Blob([await goldenBytes('distillation')]), 'distillation.safetensors');
   teacher = await SmallModel.create(gpu, description.teacher, SHAPE, { train: false });
   student = await SmallModel.create(gpu, description.student, SHAPE, { train: true, teacher: { model: teacher, ...description.mixes[0] } });
   teacher.loadWeights(packArena(teacher.table, await tensorsBelow('teacher/')));

@@ -1,10 +1,12 @@
 // One training step, timed, for outside harnesses: the engine's own model and optimizer on weights and batches that the caller supplies.
 import type { ModelConfig } from '../config/modelConfig.ts';
-import { openGpu, type Gpu } from '../gpu/device.ts';
+import { engineChoiceOf } from '../config/engineChoice.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { packArena } from '../model/parameters.ts';
 import { SmallModel } from '../model/smallModel.ts';
 import { tuneKernels } from '../model/tuneKernels.ts';
 import { Stepper } from '../training/stepper.ts';
+import { openDevice } from '../wasm/openDevice.ts';
 
 export interface BenchConfig {
   readonly vocabSize: number;
@@ -41,9 +43,12 @@ export function modelConfigOf(config: BenchConfig): ModelConfig {
 
 let opened: Promise<Gpu> | undefined;
 
-/** Trains `steps` steps (cycling through the batches) at a constant learning rate. @throws when WebGPU is missing or a weight does not fit */
+/**
+ * Trains `steps` steps (cycling through the batches) at a constant learning rate, on the engine that the page's address names (?engine=webgpu or wasm), else on the one the studio would choose.
+ * @throws when there is no such engine or a weight does not fit
+ */
 export async function trainStep(config: BenchConfig, steps: number, { weights, batches, learningRate }: BenchInput): Promise<BenchResult> {
-  const gpu = await (opened ??= openGpu());
+  const gpu = await (opened ??= openDevice(engineChoiceOf(location.search)).then((device) => device.gpu));
   const { batchSize: B, seqLen: T } = config;
   for (const batch of batches) if (batch.length !== B * (T + 1)) throw new Error(`A batch holds ${batch.length} tokens, not ${B} x ${T + 1}`);
   const [modelConfig, shape] = [modelConfigOf(config), { batchSize: B, seqLen: T }];

@@ -10,7 +10,7 @@ const share = (done: number, total: number): string => formatPercent(total > 0 ?
 
 function lineOf(event: EngineEvent): string | undefined {
   switch (event.type) {
-    case 'device.ready': return `GPU: ${event.adapter.name}`;
+    case 'device.ready': return `${event.adapter.engine === 'wasm' ? 'engine' : 'GPU'}: ${event.adapter.name}`;
     case 'pack.progress': return `pack: ${event.file} ${formatBytes(event.bytesLoaded)} of ${formatBytes(event.bytesTotal)} (${share(event.bytesLoaded, event.bytesTotal)})`;
     case 'pack.loaded': return `pack: ${event.pack.name}, ${formatCount(event.pack.parametersBefore)} parameters projecting to ${formatCount(event.pack.parametersAfter)}`;
     case 'data.progress': return `data: ${event.stage} ${event.path} ${formatBytes(event.bytesRead)} of ${formatBytes(event.bytesTotal)}, ${formatCount(event.documents)} documents`;

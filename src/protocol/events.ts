@@ -7,16 +7,25 @@ import type { ExpertStrategy, MemorySettings, RunConfig } from '../config/runCon
 import type { RunCost, RunRecord } from '../config/runRecord.ts';
 
 export interface AdapterSummary {
-  /** E.g. "Google SwiftShader" or "NVIDIA ampere": never empty. */
+  /** What computes: the graphics adapter, or the processor. */
+  readonly engine: 'webgpu' | 'wasm';
+  /** E.g. "Google SwiftShader", "NVIDIA ampere" or "WebAssembly, 2 threads": never empty. */
   readonly name: string;
   readonly vendor: string;
   readonly architecture: string;
   readonly description: string;
-  /** True when the adapter says it runs on the CPU. */
+  /** True where the processor computes. */
   readonly isFallback: boolean;
   readonly features: readonly string[];
   readonly maxBufferSize: number;
   readonly maxStorageBufferBindingSize: number;
+}
+
+/** Why WebAssembly computes although nobody asked for it. */
+export interface EngineFallback {
+  readonly because: 'noWebGpu' | 'softwareAdapter';
+  /** Why there is no WebGPU, as a sentence; or the software adapter's name. */
+  readonly reason: string;
 }
 
 export interface ClusterSummary {
@@ -135,7 +144,7 @@ export type TrainState = 'running' | 'paused' | 'finished' | 'failed';
 export type FinishReason = 'steps' | 'earlyStopping' | 'stopped';
 
 export type EngineEvent =
-  | { readonly type: 'device.ready'; readonly adapter: AdapterSummary }
+  | { readonly type: 'device.ready'; readonly adapter: AdapterSummary; readonly fallback?: EngineFallback }
   | { readonly type: 'device.unavailable'; readonly reason: string }
   | { readonly type: 'device.lost'; readonly reason: string }
   | { readonly type: 'pack.progress'; readonly file: string; readonly bytesLoaded: number; readonly bytesTotal: number; readonly fromCache: boolean }

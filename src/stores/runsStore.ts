@@ -174,7 +174,7 @@ export function createRunsStore(client: EngineClient): RunsStore {
           changeRun(run.runId, {
             exporting: false,
             testProgress: undefined,
-            ...(isActive(run) ? { state: 'failed' as const, error: 'The run ended because the browser took the GPU away.' } : {}),
+            ...(isActive(run) ? { state: 'failed' as const, error: 'The run ended because the browser took the GPU, or the engine that stands in for it, away.' } : {}),
           });
         }
         break;

@@ -42,8 +42,8 @@ export async function loadGolden(name: GoldenName = 'golden'): Promise<Golden> {
   return parseGolden(await goldenBytes(name), name);
 }
 
-/** The bytes of a run's safetensors file, or of the golden projection's (pretrain/golden/write_projection_golden.py). */
-export async function goldenBytes(name: GoldenName | 'projection' = 'golden'): Promise<ArrayBuffer> {
+/** The bytes of a run's safetensors file, or of another golden file's (pretrain/golden/). */
+export async function goldenBytes(name: GoldenName | 'projection' | 'distillation' | 'method-trajectories' = 'golden'): Promise<ArrayBuffer> {
   const url = new URL(`./fixtures/golden/${name}.safetensors`, import.meta.url);
   if (url.protocol === 'file:') {
     const { readFile } = await import('node:fs/promises');

@@ -1,12 +1,20 @@
-// The device of the GPU tests. A missing WebGPU is a failure, never a skip. Destroyed buffers and validation errors are checked for.
+// The device of the GPU tests: WebGPU's, or the WebAssembly engine's where vite.config.ts says so. A missing WebGPU is a failure, never a skip. Destroyed buffers and validation errors are
+// checked for.
 import { openGpu, type Gpu } from '../gpu/device.ts';
+import { openWasm } from '../wasm/openWasm.ts';
 
 let opened: Promise<Gpu> | undefined;
 
 /** One device for a whole test file. @throws when WebGPU is missing: that fails the suite on purpose */
 export function testGpu(): Promise<Gpu> {
-  opened ??= openGpu();
+  const engine = import.meta.env.TEST_ENGINE as string | undefined;
+  opened ??= engine ? openWasm({ fused: engine === 'wasm-fused' }) : openGpu();
   return opened;
+}
+
+/** The WebAssembly engine on so many threads, opened anew. Browsers have them, Node has one. */
+export function threadedGpu(threads: number): Promise<Gpu> {
+  return openWasm({ threads });
 }
 
 /** Runs `body` inside a validation error scope and fails on any error the GPU reports. */

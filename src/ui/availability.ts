@@ -11,8 +11,8 @@ export interface StudioFacts {
   readonly run?: Pick<Run, 'state' | 'figures' | 'keptStep'>;
 }
 
-const NO_GPU = 'This step computes on the GPU through WebGPU, which this browser does not offer here. The notice at the top says how to get it.';
-const LOST_GPU = 'This step needs the GPU, which the browser took away. The notice on this page opens it again.';
+const NO_GPU = 'This step computes through WebGPU or in WebAssembly, and this browser offers neither here. The notice at the top says how to get it.';
+const LOST_GPU = 'This step needs the GPU or the engine that stands in for it, which the browser took away. The notice on this page opens it again.';
 
 export function waitsFor(step: StepId, facts: StudioFacts): string | undefined {
   const { device, hasPack, hasData, hasProjection, run } = facts;

@@ -20,7 +20,7 @@ export function RaceSettings({ busy }: { busy: boolean }) {
   const pack = useStore(packStore, (state) => state.pack);
   const hasText = useStore(dataset, (state) => state.summary !== undefined);
   const hasGpu = useStore(device, (state) => state.status === 'ready');
-  const waitsFor = !hasGpu ? 'Racing computes on the GPU through WebGPU, which is not there now.' : !pack || !hasText ? 'Load a pack and your text first: steps 1 and 2.' : undefined;
+  const waitsFor = !hasGpu ? 'Racing computes through WebGPU or in WebAssembly, and neither is there now.' : !pack || !hasText ? 'Load a pack and your text first: steps 1 and 2.' : undefined;
   const runnable = METHOD_NAMES.filter((method) => chosen.has(method) && !(pack && lackingPart(choices[method], pack.optional)));
   return (
     <div className={styles.settings}>

@@ -7,8 +7,8 @@ import styles from './TopBar.module.css';
 function deviceWords({ status, adapter }: DeviceState): string {
   if (status === 'opening') return 'Looking for a GPU';
   if (status === 'unavailable') return 'No WebGPU';
-  if (status === 'lost') return 'GPU lost';
-  return adapter?.isFallback ? `${adapter.name} (software)` : (adapter?.name ?? 'GPU ready');
+  if (status === 'lost') return adapter?.engine === 'wasm' ? 'Engine lost' : 'GPU lost';
+  return adapter?.isFallback && adapter.engine === 'webgpu' ? `${adapter.name} (software)` : (adapter?.name ?? 'GPU ready');
 }
 
 function DeviceChip() {

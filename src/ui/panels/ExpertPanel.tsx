@@ -50,7 +50,7 @@ function ProjectAction() {
   const obstacle = training
     ? 'Stop the run to project again.'
     : device === 'unavailable'
-      ? 'Projecting computes on the GPU through WebGPU, which this browser does not offer here.'
+      ? 'Projecting computes through WebGPU or in WebAssembly, and this browser offers neither here.'
       : device === 'lost'
         ? 'Projecting needs the GPU, which the browser took away. Reload the page to go on.'
         : undefined;
