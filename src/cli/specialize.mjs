@@ -59,7 +59,7 @@ async function drive(browser, url, request) {
     seed: request.seed,
     exportFiles: request.out !== undefined,
     requireHardware: request.adapter === 'hardware',
-    engine: request.engine,
+    engine: { engine: request.engine, without: request.without },
   };
   const outcome = /** @type {DrivenOutcome} */ (await Promise.race([page.evaluate((asked) => window.specialize(asked), driven), crashed]));
   if ('report' in outcome && allSaved) await Promise.race([allSaved(outcome.files), crashed]);

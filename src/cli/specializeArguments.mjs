@@ -10,6 +10,7 @@ import { readBudget, readMethod, readRace } from './methodArguments.mjs';
 /** @typedef {import('../config/writtenMethod.ts').WrittenMethod} WrittenMethod */
 /** @typedef {'auto' | 'hardware' | 'software'} AdapterChoice */
 /** @typedef {import('../config/engineChoice.ts').EngineChoice} EngineChoice */
+/** @typedef {NonNullable<import('../config/engineChoice.ts').EngineRequest['without']>[number]} OptionalMeans */
 
 /** A file on disk and the path the engine is to call it by. @typedef {{ file: string, name: string }} InputFile */
 
@@ -26,6 +27,7 @@ import { readBudget, readMethod, readRace } from './methodArguments.mjs';
  * @property {string} [json]
  * @property {AdapterChoice} adapter
  * @property {EngineChoice} engine
+ * @property {OptionalMeans[]} without
  */
 
 /** @type {readonly ExpertStrategy[]} */
@@ -34,6 +36,8 @@ const STRATEGIES = ['mostFrequent', 'bestPretrained', 'mixture', 'fitted'];
 const ADAPTERS = ['auto', 'hardware', 'software'];
 /** @type {readonly EngineChoice[]} */
 const ENGINES = ['auto', 'webgpu', 'wasm'];
+/** @type {readonly OptionalMeans[]} */
+const OPTIONAL_MEANS = ['subgroups', 'workgroupMemory', 'measuring', 'fusedProducts', 'threads'];
 
 export const HELP = `Specializes a projected network to your text in headless Chromium and prints the figures as JSON.
 
@@ -51,6 +55,8 @@ export const HELP = `Specializes a projected network to your text in headless Ch
   --json FILE        write the JSON there too
   --adapter KIND     auto, hardware or software (default: auto, the GPU where there is one)
   --engine ENGINE    webgpu, wasm or auto (default: auto, WebGPU on a GPU and WebAssembly on the processor without one)
+  --without MEANS    switches off what the engine may use: subgroups, workgroupMemory, measuring (of kernels), on WebAssembly
+                     fusedProducts, threads; several with commas
   --help             this text
 
 Instead of --expert, the methods of the paper as under Compare methods in the studio:
@@ -134,6 +140,7 @@ function parsed(argv) {
         json: { type: 'string' },
         adapter: { type: 'string' },
         engine: { type: 'string' },
+        without: { type: 'string' },
         help: { type: 'boolean' },
       },
     }).values;
@@ -181,5 +188,6 @@ export function readArguments(argv) {
     json: values.json,
     adapter: values.adapter === undefined ? 'auto' : oneOf('adapter', values.adapter, ADAPTERS),
     engine: values.engine === undefined ? 'auto' : oneOf('engine', values.engine, ENGINES),
+    without: values.without?.split(',').map((means) => oneOf('without', means, OPTIONAL_MEANS)) ?? [],
   };
 }

@@ -27,7 +27,7 @@ const read = (...argv: string[]): SpecializeArguments => {
 
 it('has defaults', () => {
   expect(read('--data', text)).toEqual({
-    data: [{ file: text, name: 'text.txt' }], pack: undefined, expert: 'mostFrequent', steps: undefined, seed: undefined, out: undefined, json: undefined, adapter: 'auto', engine: 'auto',
+    data: [{ file: text, name: 'text.txt' }], pack: undefined, expert: 'mostFrequent', steps: undefined, seed: undefined, out: undefined, json: undefined, adapter: 'auto', engine: 'auto', without: [],
   });
 });
 
@@ -40,7 +40,9 @@ it("names a pack's files as pack.json does", () => {
 });
 
 it('reads numbers and choices', () => {
-  expect(read('--data', text, '--steps=60', '--seed', '0', '--expert', 'fitted', '--adapter', 'software', '--engine', 'wasm')).toMatchObject({ steps: 60, seed: 0, expert: 'fitted', adapter: 'software', engine: 'wasm' });
+  expect(read('--data', text, '--steps=60', '--seed', '0', '--expert', 'fitted', '--adapter', 'software', '--engine', 'wasm', '--without', 'threads,fusedProducts')).toMatchObject({
+    steps: 60, seed: 0, expert: 'fitted', adapter: 'software', engine: 'wasm', without: ['threads', 'fusedProducts'],
+  });
 });
 
 it('takes methods and a budget in place of an expert and steps', () => {
@@ -63,6 +65,7 @@ it.each([
   { argv: () => ['--data', text, '--pack', join(folder, 'texts')], sentence: /holds no pack\.json\.$/ },
   { argv: () => ['--data', text, '--pack', text], sentence: /there is no such folder\.$/ },
   { argv: () => ['--data', text, '--expert', 'luck'], sentence: /^--expert must be one of mostFrequent, .*, not "luck"\.$/ },
+  { argv: () => ['--data', text, '--without', 'threads,speed'], sentence: /^--without must be one of subgroups, .*, not "speed"\.$/ },
   { argv: () => ['--data', text, '--steps', '0'], sentence: /^--steps must be a whole number between 1 and 100000, not "0"\.$/ },
   { argv: () => ['--data', text, '--steps', '1e3'], sentence: /^--steps must be a whole number/ },
   { argv: () => ['--data', text, '--seed', '2147483648'], sentence: /^--seed must be a whole number/ },

@@ -1,8 +1,14 @@
 import { expect, it } from 'vitest';
-import { engineChoiceOf } from './engineChoice.ts';
+import { engineRequestOf } from './engineChoice.ts';
 
 it('reads the engine from an address', () => {
-  expect(engineChoiceOf('?engine=wasm')).toBe('wasm');
-  expect(engineChoiceOf('?theme=dark&engine=webgpu')).toBe('webgpu');
-  for (const search of ['', '?engine=', '?engine=cuda', '?Engine=wasm']) expect(engineChoiceOf(search)).toBe('auto');
+  expect(engineRequestOf('?engine=wasm').engine).toBe('wasm');
+  expect(engineRequestOf('?theme=dark&engine=webgpu').engine).toBe('webgpu');
+  for (const search of ['', '?engine=', '?engine=cuda', '?Engine=wasm']) expect(engineRequestOf(search)).toEqual({ engine: 'auto', without: [] });
+});
+
+it('reads from an address what an engine is to do without', () => {
+  expect(engineRequestOf('?engine=wasm&without=threads,fusedProducts')).toEqual({ engine: 'wasm', without: ['fusedProducts', 'threads'] });
+  for (const search of ['?without=', '?without=warps', '?without=Threads']) expect(engineRequestOf(search)).toEqual({ engine: 'auto', without: [] });
+  expect(engineRequestOf('?without=warps,subgroups').without).toEqual(['subgroups']);
 });

@@ -1,12 +1,24 @@
-// Which engine computes: WebGPU on the graphics adapter, or WebAssembly on the processor.
+// Which engine computes, WebGPU on the graphics adapter or WebAssembly on the processor, and what it is to do without.
+import { OPTIONAL_MEANS, type OptionalMeans } from '../core/optionalMeans.ts';
 
 export const ENGINE_CHOICES = ['auto', 'webgpu', 'wasm'] as const;
 
 /** `auto`: WebGPU on a real graphics adapter, WebAssembly where there is none. */
 export type EngineChoice = (typeof ENGINE_CHOICES)[number];
 
-/** The choice in a page's address (`?engine=wasm`); `auto` where there is none or it is no such thing. */
-export function engineChoiceOf(search: string): EngineChoice {
-  const asked = new URLSearchParams(search).get('engine');
-  return ENGINE_CHOICES.find((choice) => choice === asked) ?? 'auto';
+export interface EngineRequest {
+  /** By default `auto`. */
+  readonly engine?: EngineChoice;
+  /** Switched off, though this browser may offer it. */
+  readonly without?: readonly OptionalMeans[];
+}
+
+/** What a page's address asks for (`?engine=wasm&without=threads,fusedProducts`); names that mean nothing ask for nothing. */
+export function engineRequestOf(search: string): Required<EngineRequest> {
+  const asked = new URLSearchParams(search);
+  const without = (asked.get('without') ?? '').split(',');
+  return {
+    engine: ENGINE_CHOICES.find((choice) => choice === asked.get('engine')) ?? 'auto',
+    without: OPTIONAL_MEANS.filter((means) => without.includes(means)),
+  };
 }

@@ -10,7 +10,7 @@ const STORE = 'choices';
 const VERSION = 1;
 
 /** A browser's update may bring another shader compiler, so it counts to what was measured. */
-const keyOf = (gpu: Gpu): string => JSON.stringify([gpu.adapter.name, gpu.adapter.features, navigator.userAgent]);
+const keyOf = (gpu: Gpu): string => JSON.stringify([gpu.adapter.name, gpu.adapter.features, [...gpu.without], navigator.userAgent]);
 
 async function withDatabase<T>(body: (database: IDBPDatabase) => Promise<T>): Promise<T | undefined> {
   try {

@@ -74,7 +74,7 @@ function expectSameLosses(actual: readonly number[], expected: readonly number[]
 }
 
 beforeAll(async () => {
-  await answer({ type: 'engine.open', engine: 'webgpu' }, ofType('device.ready'));
+  await answer({ type: 'engine.open', request: { engine: 'webgpu' } }, ofType('device.ready'));
   const encoder = await (await fetch('/packs/nano/encoder.onnx')).blob();
   // Wide enough that activations outweigh the weights: then gentler settings make a difference.
   await answer({ type: 'pack.load', source: { kind: 'files', files: await buildFullTinyPack({ encoder, embeddingSize: 64, numHiddenLayers: 4 }) } }, ofType('pack.loaded'));

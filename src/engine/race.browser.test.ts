@@ -51,7 +51,7 @@ function documents(): string[] {
 describe('a race of all methods', () => {
   const runs = new Map<MethodName, RunRecord>();
   beforeAll(async () => {
-    session.handle({ type: 'engine.open', engine: 'webgpu' });
+    session.handle({ type: 'engine.open', request: { engine: 'webgpu' } });
     const encoder = await (await fetch('/packs/nano/encoder.onnx')).blob();
     session.handle({ type: 'pack.load', source: { kind: 'files', files: await buildFullTinyPack({ encoder, embeddingSize: 64 }) } });
     await until(() => events.find(({ type }) => type === 'pack.loaded'));

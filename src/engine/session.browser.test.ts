@@ -51,7 +51,7 @@ const CONFIG: RunConfig = { ...DEFAULT_RUN_CONFIG, steps: 4, batchSize: 2, seqLe
 describe('a session from pack to model', () => {
   let pack: PackSummary;
   beforeAll(async () => {
-    await sendFor({ type: 'engine.open', engine: 'webgpu' }, 'device.ready');
+    await sendFor({ type: 'engine.open', request: { engine: 'webgpu' } }, 'device.ready');
     ({ pack } = await sendFor({ type: 'pack.load', source: { kind: 'url', url: absolute('/packs/nano/') } }, 'pack.loaded'));
   });
   afterAll(() => session.handle({ type: 'pack.clearCache' }));
@@ -152,7 +152,7 @@ describe('a session from pack to model', () => {
     const seen = (type: EngineEvent['type']): EngineEvent | undefined => events.slice(from).find((event) => event.type === type);
     while (!seen('device.lost') || !seen('train.failed')) await new Promise<void>((resolve) => waiting.add(() => resolve()));
     expect(seen('train.failed')).toMatchObject({ message: expect.stringMatching(/device was lost while training\. The best weights, of step \d+, are kept\./) });
-    await sendFor({ type: 'engine.open', engine: 'webgpu' }, 'device.ready');
+    await sendFor({ type: 'engine.open', request: { engine: 'webgpu' } }, 'device.ready');
     await sendFor({ type: 'model.export', runId: 'doomed' }, 'model.exported');
     await sendFor({ type: 'expert.project', choice: { strategy: 'mostFrequent' } }, 'model.projected');
   });

@@ -1,6 +1,6 @@
 // Obeys commands and emits events. Quick commands act at once; long ones run as tasks, one of each kind at a time, and every failure becomes an event with
 // one sentence.
-import type { EngineChoice } from '../config/engineChoice.ts';
+import type { EngineRequest } from '../config/engineChoice.ts';
 import { UserError, messageOf } from '../core/invariant.ts';
 import type { EngineCommand } from '../protocol/commands.ts';
 import type { EngineEvent } from '../protocol/events.ts';
@@ -37,7 +37,7 @@ export class Session {
     const engineFailure: Failure = (message) => ({ type: 'engine.failed', command: command.type, message });
     switch (command.type) {
       case 'engine.open':
-        return this.task('engine', (message) => ({ type: 'device.unavailable', reason: message }), () => this.open(command.engine ?? 'auto'));
+        return this.task('engine', (message) => ({ type: 'device.unavailable', reason: message }), () => this.open(command.request));
       case 'pack.load':
         return this.task('pack', (message) => ({ type: 'pack.failed', message }), (signal) => loadPack(state, command.source, signal));
       case 'pack.clearCache':
@@ -142,9 +142,9 @@ export class Session {
   private runsTail: Promise<void> = Promise.resolve();
   private readonly tails = new Map<string, Promise<void>>();
 
-  private async open(choice: EngineChoice): Promise<void> {
+  private async open(request: EngineRequest = {}): Promise<void> {
     const { state } = this;
-    const { gpu, fallback } = await openDevice(choice);
+    const { gpu, fallback } = await openDevice(request);
     await recallChoices(gpu);
     state.gpu = gpu;
     state.emit({ type: 'device.ready', adapter: gpu.adapter, fallback });

@@ -1,12 +1,15 @@
 // Opens the GPU and keeps what every kernel needs in one place: the device, its limits, a pipeline cache and a ledger of buffer bytes.
 // The only module that reads navigator.gpu. https://www.w3.org/TR/webgpu/
 import { UserError, messageOf } from '../core/invariant.ts';
+import type { OptionalMeans } from '../core/optionalMeans.ts';
 import { BufferLedger } from './buffers.ts';
 import { PipelineCache } from './pipelines.ts';
 
 export interface Gpu {
   readonly device: GPUDevice;
   readonly adapter: AdapterDescription;
+  /** Not to be used, though the device may offer it. */
+  readonly without: ReadonlySet<OptionalMeans>;
   readonly pipelines: Pick<PipelineCache, 'get'>;
   readonly buffers: BufferLedger;
   /** Resolves with a sentence when the device is lost (never rejects); also after an intended destroy(). */
@@ -60,9 +63,10 @@ function describeAdapter(adapter: GPUAdapter): AdapterDescription {
 
 /**
  * Opens the fastest adapter with its own limits.
+ * @param without features named here are not asked of the device
  * @throws UserError in one sentence when the browser has no WebGPU, no adapter, or refuses the device
  */
-export async function openGpu(): Promise<Gpu> {
+export async function openGpu({ without = [] }: { readonly without?: readonly OptionalMeans[] } = {}): Promise<Gpu> {
   const entry = (globalThis.navigator as Navigator | undefined)?.gpu;
   if (!entry) throw new UserError('This browser does not offer WebGPU to this page.');
   const adapter = await entry.requestAdapter({ powerPreference: 'high-performance' });
@@ -71,7 +75,7 @@ export async function openGpu(): Promise<Gpu> {
   try {
     device = await adapter.requestDevice({
       label: 'studio.device',
-      requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)),
+      requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature) && !without.some((means) => means === feature)),
       requiredLimits: Object.fromEntries(RAISED_LIMITS.map((limit) => [limit, adapter.limits[limit]])),
     });
   } catch (error) {
@@ -81,5 +85,5 @@ export async function openGpu(): Promise<Gpu> {
     reason: info.reason === 'destroyed' ? 'destroyed' : 'unknown',
     message: info.message || 'the browser gave no reason',
   }));
-  return { device, adapter: describeAdapter(adapter), pipelines: new PipelineCache(device), buffers: new BufferLedger(device), lost };
+  return { device, adapter: describeAdapter(adapter), without: new Set(without), pipelines: new PipelineCache(device), buffers: new BufferLedger(device), lost };
 }

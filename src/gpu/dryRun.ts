@@ -38,7 +38,7 @@ export function dryRun(gpu: Gpu, { compile = false }: DryRunOptions = {}): DryRu
   } as unknown as GPUDevice;
   const pipelines = compile ? gpu.pipelines : ({ get: async () => ({ getBindGroupLayout: () => ({}) }) } as unknown as PipelineCache);
   return {
-    gpu: { device, adapter: gpu.adapter, pipelines, buffers: new BufferLedger(device), lost: new Promise(() => {}) },
+    gpu: { device, adapter: gpu.adapter, without: gpu.without, pipelines, buffers: new BufferLedger(device), lost: new Promise(() => {}) },
     largestBuffer: () => largest,
     largestBinding: () => largestBound,
   };

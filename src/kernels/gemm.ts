@@ -177,7 +177,8 @@ export const GEMM_VARIANTS: readonly GemmVariantInfo[] = [
 export function variantsOf(gpu: Gpu): GemmVariantInfo[] {
   const { features, limits } = gpu.device;
   if (features.has(WEBASSEMBLY_FEATURE)) return [plain, packed];
-  return GEMM_VARIANTS.filter(({ requires, fits }) => (!requires || features.has(requires)) && (fits?.(limits) ?? true));
+  return GEMM_VARIANTS.filter(({ requires, hasBarriers, fits }) =>
+    (!requires || features.has(requires)) && !(hasBarriers && gpu.without.has('workgroupMemory')) && (fits?.(limits) ?? true));
 }
 
 /** The variants that can compute this problem on this device. */

@@ -14,7 +14,7 @@ import { gemmUses } from './gemmShapes.ts';
 const TUNING_BUDGET_MS = 1600;
 
 /** Whether anything is measured on this adapter. On software ones the defaults come from measurements on that very adapter (bench/LOG.md), and measuring again takes longer than it can win. */
-export const measuresKernels = (gpu: Gpu): boolean => !gpu.adapter.isFallback;
+export const measuresKernels = (gpu: Gpu): boolean => !gpu.adapter.isFallback && !gpu.without.has('measuring');
 
 export async function tuneKernels(gpu: Gpu, config: ModelConfig, shape: BatchShape, options: { readonly train: boolean }): Promise<void> {
   if (!measuresKernels(gpu)) return;

@@ -1,6 +1,6 @@
 // One training step, timed, for outside harnesses: the engine's own model and optimizer on weights and batches that the caller supplies.
 import type { ModelConfig } from '../config/modelConfig.ts';
-import { engineChoiceOf } from '../config/engineChoice.ts';
+import { engineRequestOf } from '../config/engineChoice.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { packArena } from '../model/parameters.ts';
 import { SmallModel } from '../model/smallModel.ts';
@@ -44,11 +44,11 @@ export function modelConfigOf(config: BenchConfig): ModelConfig {
 let opened: Promise<Gpu> | undefined;
 
 /**
- * Trains `steps` steps (cycling through the batches) at a constant learning rate, on the engine that the page's address names (?engine=webgpu or wasm), else on the one the studio would choose.
+ * Trains `steps` steps (cycling through the batches) at a constant learning rate, on the engine that the page's address names (?engine=webgpu or wasm, ?without=...), else on the one the studio would choose.
  * @throws when there is no such engine or a weight does not fit
  */
 export async function trainStep(config: BenchConfig, steps: number, { weights, batches, learningRate }: BenchInput): Promise<BenchResult> {
-  const gpu = await (opened ??= openDevice(engineChoiceOf(location.search)).then((device) => device.gpu));
+  const gpu = await (opened ??= openDevice(engineRequestOf(location.search)).then((device) => device.gpu));
   const { batchSize: B, seqLen: T } = config;
   for (const batch of batches) if (batch.length !== B * (T + 1)) throw new Error(`A batch holds ${batch.length} tokens, not ${B} x ${T + 1}`);
   const [modelConfig, shape] = [modelConfigOf(config), { batchSize: B, seqLen: T }];

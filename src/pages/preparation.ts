@@ -1,6 +1,6 @@
 // What comes before any training: device, pack and text, and the settings that suit them.
 import { UserError } from '../core/invariant.ts';
-import type { EngineChoice } from '../config/engineChoice.ts';
+import type { EngineRequest } from '../config/engineChoice.ts';
 import { DEFAULT_DATA_CONFIG } from '../config/dataConfig.ts';
 import { DEFAULT_RUN_CONFIG, presetForTokens, type RunConfig } from '../config/runConfig.ts';
 import type { DataSource, PackSource } from '../protocol/commands.ts';
@@ -13,7 +13,7 @@ export interface PreparationRequest {
   /** Fails on an adapter that runs on the CPU. */
   readonly requireHardware: boolean;
   /** By default the one that suits the browser. */
-  readonly engine?: EngineChoice;
+  readonly engine?: EngineRequest;
 }
 
 /** What was asked for about training; what is absent follows from the amount of text. */
@@ -37,7 +37,7 @@ const PREFERRED_SEQUENCE_LENGTH = 128;
  * @throws UserError with one sentence when any of it fails
  */
 export async function prepare(engine: EngineLink, request: PreparationRequest): Promise<{ adapter: AdapterSummary; pack: PackSummary; data: DataSummary }> {
-  const { adapter } = await ask(engine, { type: 'engine.open', engine: request.engine }, 'device.ready');
+  const { adapter } = await ask(engine, { type: 'engine.open', request: request.engine }, 'device.ready');
   if (request.requireHardware && adapter.isFallback) throw new UserError(`This browser offers no hardware adapter for WebGPU, only ${adapter.name}.`);
   const { pack } = await ask(engine, { type: 'pack.load', source: request.pack }, 'pack.loaded');
   const { data } = await ask(engine, { type: 'data.load', sources: request.data, config: DEFAULT_DATA_CONFIG }, 'data.loaded');

@@ -1,7 +1,7 @@
 // The page `npm run specialize` drives in headless Chromium: files come in through its two file inputs (so that large ones are streamed), the
 // request through window.specialize, progress goes out through window.reportProgress where the driver has installed it.
 import { messageOf } from '../core/invariant.ts';
-import type { EngineChoice } from '../config/engineChoice.ts';
+import type { EngineRequest } from '../config/engineChoice.ts';
 import type { RunBudget } from '../config/runBudget.ts';
 import type { ExpertStrategy } from '../config/runConfig.ts';
 import type { WrittenMethod } from '../config/writtenMethod.ts';
@@ -30,7 +30,7 @@ export interface DrivenRequest {
   /** Offers the results as downloads: the model, or with `methods` each run as soon as it has ended. */
   readonly exportFiles: boolean;
   readonly requireHardware: boolean;
-  readonly engine: EngineChoice;
+  readonly engine: EngineRequest;
 }
 
 export interface DrivenResult {

@@ -1,6 +1,6 @@
 // What the window may ask of an engine. Imperative names. An engine answers with events (events.ts); it never returns values, so that a
 // second engine (WebAssembly, another machine) can stand behind the same letterbox. Everything here is structured-cloneable.
-import type { EngineChoice } from '../config/engineChoice.ts';
+import type { EngineRequest } from '../config/engineChoice.ts';
 import type { DataConfig } from '../config/dataConfig.ts';
 import type { MethodChoice } from '../config/method.ts';
 import type { RunBudget } from '../config/runBudget.ts';
@@ -35,7 +35,7 @@ export interface ExpertChoice {
 
 export type EngineCommand =
   /** Opens the device, by default the one that suits this browser. Sent once, first, and again after a loss. Answered by device.ready or device.unavailable. */
-  | { readonly type: 'engine.open'; readonly engine?: EngineChoice }
+  | { readonly type: 'engine.open'; readonly request?: EngineRequest }
   | { readonly type: 'pack.load'; readonly source: PackSource }
   | { readonly type: 'pack.clearCache' }
   /** Replaces the data set. Needs a loaded pack (its tokenizer). */

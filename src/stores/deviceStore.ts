@@ -1,7 +1,7 @@
 // The GPU as the page knows it, and failures that belong to no section (the worker itself).
 import { createStore, type StoreApi } from 'zustand/vanilla';
 import { ENGINE_WORKER, type EngineClient } from '../client/engineClient.ts';
-import type { EngineChoice } from '../config/engineChoice.ts';
+import type { EngineChoice, EngineRequest } from '../config/engineChoice.ts';
 import type { AdapterSummary, EngineFallback } from '../protocol/events.ts';
 
 export type DeviceStatus = 'opening' | 'ready' | 'unavailable' | 'lost';
@@ -23,12 +23,12 @@ export interface DeviceState {
 
 export type DeviceStore = StoreApi<DeviceState>;
 
-/** @param engine what to open, now and after a loss */
-export function createDeviceStore(client: EngineClient, engine: EngineChoice = 'auto'): DeviceStore {
+/** @param request what to open, now and after a loss */
+export function createDeviceStore(client: EngineClient, request: EngineRequest = {}): DeviceStore {
   const store = createStore<DeviceState>()((set) => ({
     status: 'opening',
-    engine,
-    open: () => client.send({ type: 'engine.open', engine }),
+    engine: request.engine ?? 'auto',
+    open: () => client.send({ type: 'engine.open', request }),
     dismissFailure: () => set({ failure: undefined }),
   }));
   const knownPrefixes = ['pack.', 'data.', 'expert.', 'train.', 'test.', 'sample.', 'model.'];

@@ -210,7 +210,7 @@ describe('runs', () => {
     say({ type: 'train.failed', runId, message: 'The graphics device was lost while training.', keptStep: 20 });
     expect(studio.runs.getState().run).toMatchObject({ state: 'failed', keptStep: 20 });
     studio.device.getState().open();
-    expect(sent.at(-1)).toEqual({ type: 'engine.open', engine: 'auto' });
+    expect(sent.at(-1)).toEqual({ type: 'engine.open', request: {} });
   });
 
   it('keeps a run going when a command to it was refused, and ends one that could not start', () => {

@@ -1,6 +1,6 @@
 // All stores around one engine. The order matters in one place: stores that forget on new data do so before anything is sent anew.
 import { openEngine, type EngineClient } from '../client/engineClient.ts';
-import { engineChoiceOf, type EngineChoice } from '../config/engineChoice.ts';
+import { engineRequestOf, type EngineRequest } from '../config/engineChoice.ts';
 import { createComparisonStore, type ComparisonStore } from './comparisonStore.ts';
 import { createDatasetStore, type DatasetStore } from './datasetStore.ts';
 import { createDeviceStore, type DeviceStore } from './deviceStore.ts';
@@ -25,12 +25,12 @@ export interface Studio {
   readonly theme: ThemeStore;
 }
 
-export function createStudio(client: EngineClient, surroundings: ThemeSurroundings, engine: EngineChoice = 'auto'): Studio {
+export function createStudio(client: EngineClient, surroundings: ThemeSurroundings, request: EngineRequest = {}): Studio {
   const metrics = createMetricsStore(client);
   const runs = createRunsStore(client);
   const samples = createSamplesStore(client);
   const expert = createExpertStore(client);
-  const device = createDeviceStore(client, engine);
+  const device = createDeviceStore(client, request);
   const pack = createPackStore(client);
   const dataset = createDatasetStore(client);
   const comparison = createComparisonStore(client, runs);
@@ -50,7 +50,7 @@ export function createStudio(client: EngineClient, surroundings: ThemeSurroundin
 
 /** The studio of this page: starts the engine's worker, opens the device (the one its address names, if it does) and loads the pack served beside the page. */
 export function openStudio(): Studio {
-  const studio = createStudio(openEngine(), browserSurroundings(), engineChoiceOf(location.search));
+  const studio = createStudio(openEngine(), browserSurroundings(), engineRequestOf(location.search));
   studio.device.getState().open();
   studio.comparison.getState().list();
   studio.pack.getState().loadAddress('packs/nano/', document.baseURI);

@@ -1,4 +1,5 @@
 // Opens the WebAssembly device: for browsers without WebGPU, and for those whose only graphics adapter is a processor playing one.
+import type { OptionalMeans } from '../core/optionalMeans.ts';
 import { BufferLedger } from '../gpu/buffers.ts';
 import type { AdapterDescription, Gpu } from '../gpu/device.ts';
 import { createInlineRunner } from './inlineRunner.ts';
@@ -20,6 +21,8 @@ export interface WasmOptions {
   readonly threads?: number;
   /** Whether to multiply and add in one instruction; by default where the browser can. */
   readonly fused?: boolean;
+  /** Switched off, unless the two above say otherwise. */
+  readonly without?: readonly OptionalMeans[];
 }
 
 const ONE_THREAD = 'On one thread, because the server of this page does not send the two headers that let threads share memory.';
@@ -30,7 +33,7 @@ const canShareMemory = (): boolean => globalThis.crossOriginIsolated === true &&
 const isDeniedThreads = (): boolean => typeof Worker === 'function' && !canShareMemory();
 
 /** @throws UserError in one sentence when this browser cannot run it */
-export async function openWasm({ threads, fused }: WasmOptions = {}): Promise<Gpu> {
+export async function openWasm({ without = [], threads = without.includes('threads') ? 1 : undefined, fused = without.includes('fusedProducts') ? false : undefined }: WasmOptions = {}): Promise<Gpu> {
   const numThreads = canShareMemory() ? Math.min(MOST_THREADS, threads ?? navigator.hardwareConcurrency) : 1;
   const shared = numThreads > 1;
   const build = await loadKernels({ shared, fused });
@@ -39,7 +42,10 @@ export async function openWasm({ threads, fused }: WasmOptions = {}): Promise<Gp
   const runner: KernelRunner = shared ? await createThreadPool(build.module, memory, ranges, numThreads) : createInlineRunner(build.module, memory);
   const software = new SoftwareDevice(ranges, runner, maxBytes - RESERVED_BYTES);
   const device = software as unknown as GPUDevice;
-  return { device, adapter: describe(runner.numThreads, build.fused, software), pipelines: software.pipelines, buffers: new BufferLedger(device, undefined, 'The WebAssembly engine'), lost: software.lost };
+  return {
+    device, adapter: describe(runner.numThreads, build.fused, software), without: new Set(without), pipelines: software.pipelines,
+    buffers: new BufferLedger(device, undefined, 'The WebAssembly engine'), lost: software.lost,
+  };
 }
 
 function describe(numThreads: number, fused: boolean, { features, limits }: SoftwareDevice): AdapterDescription {
