@@ -7,10 +7,10 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * Runs a command to its end with this terminal's input and output.
+ * Runs a command to its end with this terminal's input and output, or with both outputs written to the file that `log` is a descriptor of.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ stdoutToStderr?: boolean, env?: Record<string, string>, shell?: boolean }} [options]
+ * @param {{ stdoutToStderr?: boolean, env?: Record<string, string>, shell?: boolean, log?: number }} [options]
  * @returns {Promise<number>} the exit code; 1 when it was killed or could not be started
  */
 export function runCommand(command, args, options = {}) {
@@ -19,7 +19,7 @@ export function runCommand(command, args, options = {}) {
       cwd: ROOT,
       env: { ...process.env, ...options.env },
       shell: options.shell ?? false,
-      stdio: ['inherit', options.stdoutToStderr ? 2 : 'inherit', 'inherit'],
+      stdio: options.log === undefined ? ['inherit', options.stdoutToStderr ? 2 : 'inherit', 'inherit'] : ['ignore', options.log, options.log],
     });
     child.on('error', (error) => {
       console.error(`${command} could not be started: ${error.message}`);
@@ -33,7 +33,7 @@ export function runCommand(command, args, options = {}) {
  * Runs one of the installed tools with this very Node.
  * @param {string} script path of the tool's JavaScript file below node_modules
  * @param {readonly string[]} args
- * @param {{ stdoutToStderr?: boolean, env?: Record<string, string> }} [options]
+ * @param {{ stdoutToStderr?: boolean, env?: Record<string, string>, log?: number }} [options]
  * @returns {Promise<number>} the exit code
  */
 export function runTool(script, args, options = {}) {

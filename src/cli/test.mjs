@@ -1,8 +1,8 @@
-// `npm test`: installs what is missing and runs everything, stage by stage: WebGPU itself, types, lint, unit tests, pretraining in PyTorch,
-// kernels in Chromium, the build, journeys against the built preview. A failing stage does not hide the next one, except that without WebGPU
-// nothing is worth running: that fails at once, never skips. The last line counts test cases; a stage that fails without a failing case, or
-// that was to run cases and passed none, counts as one.
-import { mkdtempSync, rmSync } from 'node:fs';
+// `npm test`: installs what is missing and runs everything: WebGPU itself, types, lint, unit tests, pretraining in PyTorch, kernels in Chromium, the build,
+// journeys against the built preview. What runs in Chromium mostly waits for one thread of a shader compiler, so the stages that need no browser run beside it.
+// A failing stage does not hide the next one, except that without WebGPU nothing is worth running: that fails at once, never skips. The last line counts test
+// cases; a stage that fails without a failing case, or that was to run cases and passed none, counts as one.
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runCommand, runTool } from './childProcess.mjs';
@@ -15,22 +15,21 @@ import { playwrightCounts, pytestCounts, vitestCounts } from './testCounts.mjs';
 /**
  * @typedef {object} Stage
  * @property {string} name
- * @property {(reportFile: string) => Promise<number>} run resolves with the exit code
+ * @property {(reportFile: string, log?: number) => Promise<number>} run resolves with the exit code; writes to `log` in place of the terminal
  * @property {(reportFile: string) => TestCounts} [count] counts the cases in the report that `run` wrote
- * @property {boolean} [gate] nothing after it makes sense when it fails
  */
 
 const WEBGPU_TEST = 'src/gpu/device.gpu.test.ts';
 
 /** @param {string[]} args @returns {Pick<Stage, 'run' | 'count'>} */
 const vitest = (...args) => ({
-  run: (report) => runTool('vitest/vitest.mjs', ['run', ...args, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`]),
+  run: (report, log) => runTool('vitest/vitest.mjs', ['run', ...args, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`], { log }),
   count: vitestCounts,
 });
 
 /** @param {string[]} args @returns {Pick<Stage, 'run' | 'count'>} */
 const playwright = (...args) => ({
-  run: (report) => runTool('@playwright/test/cli.js', ['test', ...args, '--reporter=list,json'], { env: { PLAYWRIGHT_JSON_OUTPUT_FILE: report } }),
+  run: (report, log) => runTool('@playwright/test/cli.js', ['test', ...args, '--reporter=list,json'], { env: { PLAYWRIGHT_JSON_OUTPUT_FILE: report }, log }),
   count: playwrightCounts,
 });
 
@@ -40,29 +39,41 @@ const PYTHON_ENVIRONMENT = { OMP_NUM_THREADS: '2', PYTHONDONTWRITEBYTECODE: '1' 
 
 /** @param {string} folder @returns {Pick<Stage, 'run' | 'count'>} */
 const pytest = (folder) => ({
-  run: async (report) => runCommand(await ensurePyTorch(), ['-m', 'pytest', folder, ...PYTEST_OPTIONS, `--junitxml=${report}`], { env: PYTHON_ENVIRONMENT }),
+  run: async (report, log) => runCommand(await ensurePyTorch(), ['-m', 'pytest', folder, ...PYTEST_OPTIONS, `--junitxml=${report}`], { env: PYTHON_ENVIRONMENT, log }),
   count: pytestCounts,
 });
 
-/** @type {Stage[]} */
-const STAGES = [
-  { name: 'WebGPU in Chromium', gate: true, ...vitest('--project', 'gpu', WEBGPU_TEST) },
-  { name: 'types', run: () => runTool('typescript/bin/tsc', ['--noEmit']) },
-  { name: 'lint', run: () => runTool('eslint/bin/eslint.js', ['.']) },
-  { name: 'unit tests', ...vitest('--project', 'unit') },
-  { name: 'WebAssembly kernels in Node', ...vitest('--project', 'wasm', '--project', 'wasm-fused') },
-  { name: 'pretraining in PyTorch', ...pytest('pretrain/tests') },
-  { name: 'GPU kernels in Chromium', ...vitest('--project', 'gpu', '--exclude', WEBGPU_TEST) },
-  { name: 'build', run: () => runTool('vite/bin/vite.js', ['build', '--logLevel', 'warn']) },
-  { name: 'journeys in Chromium', ...playwright('--config', 'e2e/playwright.config.ts') },
+/** @param {string} script @param {string[]} args @returns {Pick<Stage, 'run'>} */
+const tool = (script, ...args) => ({ run: (_report, log) => runTool(script, args, { log }) });
+
+/** @type {Stage} */
+const GATE = { name: 'WebGPU in Chromium', ...vitest('--project', 'gpu', WEBGPU_TEST) };
+
+/** One after another; the lanes of each run side by side. @type {readonly (readonly (readonly Stage[])[])[]} */
+const LANES = [
+  [
+    [{ name: 'GPU kernels in Chromium', ...vitest('--project', 'gpu', '--exclude', WEBGPU_TEST) }],
+    [
+      { name: 'types', ...tool('typescript/bin/tsc', '--noEmit') },
+      { name: 'lint', ...tool('eslint/bin/eslint.js', '.') },
+      { name: 'unit tests', ...vitest('--project', 'unit') },
+      { name: 'WebAssembly kernels in Node', ...vitest('--project', 'wasm', '--project', 'wasm-fused') },
+      { name: 'pretraining in PyTorch', ...pytest('pretrain/tests') },
+    ],
+  ],
+  // Alone: some of them measure time.
+  [[
+    { name: 'build', ...tool('vite/bin/vite.js', 'build', '--logLevel', 'warn') },
+    { name: 'journeys in Chromium', ...playwright('--config', 'e2e/playwright.config.ts') },
+  ]],
 ];
 
 /** @typedef {{ stage: Stage, ok: boolean, seconds: number, counts: TestCounts }} StageResult */
 
-/** A stage's exit code; a failure that is a sentence is said and counts as any other. @param {Stage} stage @param {string} reportFile */
-async function exitCodeOf(stage, reportFile) {
+/** A stage's exit code; a failure that is a sentence is said and counts as any other. @param {Stage} stage @param {string} reportFile @param {number} [log] */
+async function exitCodeOf(stage, reportFile, log) {
   try {
-    return await stage.run(reportFile);
+    return await stage.run(reportFile, log);
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
     console.error(error.message);
@@ -70,14 +81,32 @@ async function exitCodeOf(stage, reportFile) {
   }
 }
 
-/** @param {Stage} stage @param {string} reportFile @returns {Promise<StageResult>} */
-async function runStage(stage, reportFile) {
-  console.log(`\n=== ${stage.name} ===`);
+/** @param {Stage} stage @param {string} folder where reports lie @param {boolean} [beside] other stages: what this one says is printed when it has ended @returns {Promise<StageResult>} */
+async function runStage(stage, folder, beside = false) {
+  const file = join(folder, stage.name.replaceAll(' ', '-'));
+  console.log(beside ? `... ${stage.name}` : `\n=== ${stage.name} ===`);
+  const log = beside ? openSync(`${file}.log`, 'w') : undefined;
   const started = performance.now();
-  const code = await exitCodeOf(stage, reportFile);
-  const counts = stage.count?.(reportFile) ?? { passed: 0, failed: 0, skipped: 0 };
+  const code = await exitCodeOf(stage, `${file}.json`, log);
+  const seconds = (performance.now() - started) / 1000;
+  if (log !== undefined) {
+    closeSync(log);
+    console.log(`\n=== ${stage.name} ===\n${readFileSync(`${file}.log`, 'utf8')}`);
+  }
+  const counts = stage.count?.(`${file}.json`) ?? { passed: 0, failed: 0, skipped: 0 };
   const ok = code === 0 && counts.failed === 0 && (!stage.count || counts.passed > 0);
-  return { stage, ok, seconds: (performance.now() - started) / 1000, counts: ok || counts.failed > 0 ? counts : { ...counts, failed: 1 } };
+  return { stage, ok, seconds, counts: ok || counts.failed > 0 ? counts : { ...counts, failed: 1 } };
+}
+
+/** @param {readonly (readonly Stage[])[]} lanes @param {string} folder @returns {Promise<StageResult[]>} */
+async function runLanes(lanes, folder) {
+  const results = await Promise.all(lanes.map(async (lane) => {
+    /** @type {StageResult[]} */
+    const ofLane = [];
+    for (const stage of lane) ofLane.push(await runStage(stage, folder, lanes.length > 1));
+    return ofLane;
+  }));
+  return results.flat();
 }
 
 /** @param {StageResult} result */
@@ -93,23 +122,18 @@ async function main() {
   const reports = mkdtempSync(join(tmpdir(), 'studio-test-'));
   /** @type {StageResult[]} */
   const results = [];
+  const started = performance.now();
   try {
-    for (const [index, stage] of STAGES.entries()) {
-      const result = await runStage(stage, join(reports, `${index}.json`));
-      results.push(result);
-      if (stage.gate && !result.ok) {
-        console.error('\nChromium has no working WebGPU here, so nothing else was run: see the failure above.');
-        break;
-      }
-    }
+    results.push(await runStage(GATE, reports));
+    if (results[0].ok) for (const lanes of LANES) results.push(...await runLanes(lanes, reports));
+    else console.error('\nChromium has no working WebGPU here, so nothing else was run: see the failure above.');
   } finally {
     rmSync(reports, { recursive: true, force: true });
   }
   const sum = (/** @type {keyof TestCounts} */ key) => results.reduce((total, { counts }) => total + counts[key], 0);
-  const seconds = results.reduce((total, result) => total + result.seconds, 0);
   console.log('\n=== summary ===');
   for (const result of results) console.log(summaryLine(result));
-  console.log(`total ${(seconds / 60).toFixed(1)} min`);
+  console.log(`total ${((performance.now() - started) / 60_000).toFixed(1)} min`);
   console.log(`${sum('passed')} passed, ${sum('failed')} failed`);
   return results.every(({ ok }) => ok) ? 0 : 1;
 }
