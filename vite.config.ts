@@ -12,13 +12,13 @@ const isolationHeaders = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-O
 const securityHeaders = { 'Content-Security-Policy': CONTENT_SECURITY_POLICY, ...isolationHeaders };
 
 /** Tests of the GPU project in Node on one build of the WebAssembly engine (testing/testGpu.ts). */
-function wasmProject(name: 'wasm' | 'wasm-fused', include: string, execArgv: string[] = []): TestProjectInlineConfiguration {
+function wasmProject(name: 'wasm' | 'wasm-fused', include: string[], execArgv: string[] = []): TestProjectInlineConfiguration {
   return {
     extends: true,
     test: {
       name, execArgv,
       environment: 'node',
-      include: [include],
+      include,
       // There is one way to compute attention here, so nothing to choose from.
       exclude: ['src/kernels/attentionTuner.gpu.test.ts'],
       env: { TEST_ENGINE: name },
@@ -66,13 +66,13 @@ export default defineConfig({
           name: 'unit',
           environment: 'node',
           include: ['src/**/*.test.{ts,tsx}', 'bench/**/*.test.ts'],
-          exclude: ['**/*.gpu.test.ts', '**/*.browser.test.ts', 'node_modules/**'],
+          exclude: ['**/*.gpu.test.ts', '**/*.browser.test.ts', '**/*.wasm.test.ts', 'node_modules/**'],
           testTimeout: 60_000,
         },
       },
       // The same tests of kernels, model and training on the WebAssembly engine, in both of its builds.
-      wasmProject('wasm', 'src/{kernels,model,training,methods}/**/*.gpu.test.ts'),
-      wasmProject('wasm-fused', 'src/{kernels,training}/**/*.gpu.test.ts', Number(process.versions.node.split('.')[0]) < 21 ? ['--experimental-wasm-relaxed-simd'] : []),
+      wasmProject('wasm', ['src/{kernels,model,training,methods}/**/*.gpu.test.ts', 'src/**/*.wasm.test.ts']),
+      wasmProject('wasm-fused', ['src/{kernels,training}/**/*.gpu.test.ts'], Number(process.versions.node.split('.')[0]) < 21 ? ['--experimental-wasm-relaxed-simd'] : []),
       {
         extends: true,
         test: {
