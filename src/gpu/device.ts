@@ -42,7 +42,7 @@ const RAISED_LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
-function describeAdapter(adapter: GPUAdapter): AdapterDescription {
+function describeAdapter(adapter: GPUAdapter, { maxBufferSize, maxStorageBufferBindingSize }: GPUSupportedLimits): AdapterDescription {
   const info = adapter.info;
   const name = [info.vendor, info.architecture, info.description].filter(Boolean).join(' ') || 'unnamed adapter';
   return {
@@ -53,16 +53,21 @@ function describeAdapter(adapter: GPUAdapter): AdapterDescription {
     description: info.description,
     isFallback: info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(name),
     features: [...adapter.features].sort(),
-    maxBufferSize: adapter.limits.maxBufferSize,
-    maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize,
+    maxBufferSize,
+    maxStorageBufferBindingSize,
   };
+}
+
+export interface OpenOptions {
+  /** False keeps WebGPU's default limits, as an adapter has that offers no more. */
+  readonly raiseLimits?: boolean;
 }
 
 /**
  * Opens the fastest adapter with its own limits.
  * @throws UserError in one sentence when the browser has no WebGPU, no adapter, or refuses the device
  */
-export async function openGpu(): Promise<Gpu> {
+export async function openGpu({ raiseLimits = true }: OpenOptions = {}): Promise<Gpu> {
   const entry = (globalThis.navigator as Navigator | undefined)?.gpu;
   if (!entry) throw new UserError('This browser does not offer WebGPU to this page.');
   const adapter = await entry.requestAdapter({ powerPreference: 'high-performance' });
@@ -72,7 +77,7 @@ export async function openGpu(): Promise<Gpu> {
     device = await adapter.requestDevice({
       label: 'studio.device',
       requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature)),
-      requiredLimits: Object.fromEntries(RAISED_LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+      requiredLimits: raiseLimits ? Object.fromEntries(RAISED_LIMITS.map((limit) => [limit, adapter.limits[limit]])) : {},
     });
   } catch (error) {
     throw new UserError(`The graphics adapter refused to open: ${messageOf(error)}`);
@@ -81,5 +86,5 @@ export async function openGpu(): Promise<Gpu> {
     reason: info.reason === 'destroyed' ? 'destroyed' : 'unknown',
     message: info.message || 'the browser gave no reason',
   }));
-  return { device, adapter: describeAdapter(adapter), pipelines: new PipelineCache(device), buffers: new BufferLedger(device), lost };
+  return { device, adapter: describeAdapter(adapter, device.limits), pipelines: new PipelineCache(device), buffers: new BufferLedger(device), lost };
 }

@@ -6,9 +6,11 @@ import { BufferScope, OutOfGpuMemoryError, type BufferView } from '../gpu/buffer
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps } from '../gpu/dispatch.ts';
 import { readFloats } from '../gpu/readback.ts';
+import { writeFloats } from '../gpu/upload.ts';
 import { projectionBackward, projectionForward } from '../kernels/projection.ts';
 import { dequantizeRows } from '../formats/quantized.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
+import type { Arena } from './arena.ts';
 import { slotOf, type ParameterTable } from './parameters.ts';
 import { bytesOfSlice, planProjector, planResident, projectedMatrices, runsOf, type ProjectedMatrix, type ProjectorPlan, type SliceRun } from './projectorPlan.ts';
 
@@ -76,16 +78,16 @@ export class Projector {
   }
 
   /** Writes the projection of `vector` [m] and the shared weights into the weight arena. Returns the bytes of T that were read from the file. */
-  async project(vector: ArrayLike<number>, weights: BufferView, signal?: AbortSignal): Promise<number> {
+  async project(vector: ArrayLike<number>, weights: Arena, signal?: AbortSignal): Promise<number> {
     for (const [name, data] of this.shared) {
-      const { offset } = slotOf(this.table, name);
-      this.gpu.device.queue.writeBuffer(weights.buffer, weights.offset + offset * 4, data as Float32Array<ArrayBuffer>);
+      const { offset, length } = slotOf(this.table, name);
+      await writeFloats(this.gpu, [weights.range(offset, length)], data);
     }
     return this.reproject(vector, weights, signal);
   }
 
   /** As project, but leaves the shared weights alone. */
-  async reproject(vector: ArrayLike<number>, weights: BufferView, signal?: AbortSignal): Promise<number> {
+  async reproject(vector: ArrayLike<number>, weights: Arena, signal?: AbortSignal): Promise<number> {
     const { h } = this.network;
     let bytesRead = 0;
     for (const matrix of this.matrices) {
@@ -107,7 +109,7 @@ export class Projector {
   }
 
   /** Gradient of the loss with respect to the expert vector [m], from the gradients of the projected weights (same layout as the weights). */
-  async vectorGradient(gradients: BufferView): Promise<Float64Array> {
+  async vectorGradient(gradients: Arena): Promise<Float64Array> {
     const { h, m } = this.network;
     const dVector = new Float64Array(m);
     for (const matrix of this.matrices) {
@@ -172,8 +174,8 @@ export class Projector {
     return new Uint8Array(dequantizeRows(new Int8Array(bytes.buffer), scales.subarray(firstSlice * out, (firstSlice + numSlices) * out)).buffer);
   }
 
-  private matrixView(arena: BufferView, { weightName, size }: ProjectedMatrix): BufferView {
-    return { buffer: arena.buffer, offset: arena.offset + slotOf(this.table, weightName).offset * 4, size: size * 4 };
+  private matrixView(arena: Arena, { weightName, size }: ProjectedMatrix): BufferView {
+    return arena.range(slotOf(this.table, weightName).offset, size);
   }
 }
 

@@ -1,7 +1,6 @@
 // The whole model on the GPU equals PyTorch: logit-derived losses, every gradient, ten AdamW steps (golden run written by pretrain/).
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpu } from '../gpu/device.ts';
-import { readFloats } from '../gpu/readback.ts';
 import { hostTensors, packArena } from '../model/parameters.ts';
 import { SmallModel } from '../model/smallModel.ts';
 import { expectClose } from '../testing/allclose.ts';
@@ -33,13 +32,13 @@ describe('golden run from PyTorch', () => {
   afterAll(() => model.destroy());
 
   it('gives the losses of step 1', async () => {
-    model.loadWeights(packArena(model.table, golden.weights));
+    await model.loadWeights(packArena(model.table, golden.weights));
     const losses = await withoutGpuErrors(gpu, () => model.evaluate(golden.tokens[0], golden.targets[0]));
     expectClose('losses', losses, lossesOf(golden), 1e-4);
   });
 
   it('gives every gradient of step 1', async () => {
-    model.loadWeights(packArena(model.table, golden.weights));
+    await model.loadWeights(packArena(model.table, golden.weights));
     await withoutGpuErrors(gpu, async () => {
       const stepper = await Stepper.create(gpu, model, golden.optimizer, 1);
       // A step at rate 0 leaves the weights alone and the gradients to be read.
@@ -49,7 +48,7 @@ describe('golden run from PyTorch', () => {
       });
       expect(Math.abs(figures.loss / golden.losses[0] - 1)).toBeLessThan(1e-4);
       expect(Math.abs(figures.gradientNorm / golden.gradientNorms[0] - 1)).toBeLessThan(1e-4);
-      const gradients = hostTensors(model.table, await readFloats(gpu, model.gradients));
+      const gradients = hostTensors(model.table, await model.gradients.read(gpu));
       expect(gradients.size).toBe(golden.gradients.size);
       for (const [name, expected] of golden.gradients) expectClose(`gradient of ${name}`, gradients.get(name)?.data ?? [], expected.data, 1e-4);
       stepper.destroy();
@@ -57,7 +56,7 @@ describe('golden run from PyTorch', () => {
   });
 
   it('takes ten AdamW steps like PyTorch', async () => {
-    model.loadWeights(packArena(model.table, golden.weights));
+    await model.loadWeights(packArena(model.table, golden.weights));
     const stepper = await Stepper.create(gpu, model, golden.optimizer, 1);
     for (const index of golden.losses.keys()) {
       const { loss, gradientNorm } = await stepper.step(index + 1, golden.optimizer.learningRate, (tokens, targets) => {
@@ -73,7 +72,7 @@ describe('golden run from PyTorch', () => {
   });
 
   it('accumulates micro-batches to the gradient of the whole batch', async () => {
-    model.loadWeights(packArena(model.table, golden.weights));
+    await model.loadWeights(packArena(model.table, golden.weights));
     const once = await Stepper.create(gpu, model, golden.optimizer, 1);
     const twice = await Stepper.create(gpu, model, golden.optimizer, 2);
     const fill = (tokens: Uint32Array, targets: Uint32Array): void => {
@@ -90,7 +89,7 @@ describe('golden run from PyTorch', () => {
 
   it('repeats bit by bit', async () => {
     const run = async (): Promise<Float32Array> => {
-      model.loadWeights(packArena(model.table, golden.weights));
+      await model.loadWeights(packArena(model.table, golden.weights));
       const stepper = await Stepper.create(gpu, model, golden.optimizer, 1);
       for (const index of golden.losses.keys()) {
         await stepper.step(index + 1, golden.optimizer.learningRate, (tokens, targets) => {
@@ -107,7 +106,7 @@ describe('golden run from PyTorch', () => {
   it('fails on a NaN weight instead of training on', async () => {
     const arena = packArena(model.table, golden.weights);
     arena[5] = NaN;
-    model.loadWeights(arena);
+    await model.loadWeights(arena);
     const stepper = await Stepper.create(gpu, model, golden.optimizer, 1);
     const tokens = golden.tokens[0].map(() => 0);
     await expect(stepper.step(1, 1e-3, (t, y) => { t.set(tokens); y.set(golden.targets[0]); })).rejects.toThrow(/no longer a finite number/);
