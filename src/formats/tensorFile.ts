@@ -12,9 +12,17 @@ export interface TensorFile {
    * @throws UserError when the file can no longer be read (removed, or the browser's storage cleared)
    */
   readBytes(tensor: string, byteStart?: number, byteEnd?: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Fills `target` with a tensor's raw bytes from `byteStart` on; what is read on the way is let go piece by piece.
+   * @throws UserError as readBytes
+   */
+  readInto(tensor: string, byteStart: number, target: Uint8Array): Promise<void>;
   /** A whole F32 or F16 tensor as float32, row-major. @throws UserError as readBytes, and for any other dtype */
   readFloats(tensor: string): Promise<Float32Array<ArrayBuffer>>;
 }
+
+/** Large enough that asking costs nothing beside reading, small beside what is read. */
+const READ_CHUNK_BYTES = 4 << 20;
 
 /** Reads the header of `file` and leaves the tensors where they are. @throws UserError from readSafetensorsHeader */
 export async function openTensorFile(file: Blob, name: string): Promise<TensorFile> {
@@ -35,6 +43,12 @@ export async function openTensorFile(file: Blob, name: string): Promise<TensorFi
       throw new UserError(`${name} can no longer be read (tensor ${tensor}): it was removed or changed since it was opened; load the pack again.`);
     }
   };
+  const readInto: TensorFile['readInto'] = async (tensor, byteStart, target) => {
+    for (let done = 0; done < target.length; done += READ_CHUNK_BYTES) {
+      const end = Math.min(target.length, done + READ_CHUNK_BYTES);
+      target.set(await readBytes(tensor, byteStart + done, byteStart + end), done);
+    }
+  };
   const readFloats: TensorFile['readFloats'] = async (tensor) => {
     const { dtype } = find(tensor);
     const { buffer } = await readBytes(tensor);
@@ -42,7 +56,7 @@ export async function openTensorFile(file: Blob, name: string): Promise<TensorFi
     if (dtype === 'F16') return decodeFloat16(new Uint16Array(buffer));
     throw new UserError(`${name}: tensor ${tensor} is stored as ${dtype}, which cannot be read as float32.`);
   };
-  return { name, tensors, readBytes, readFloats };
+  return { name, tensors, readBytes, readInto, readFloats };
 }
 
 const SCAN_CHUNK_BYTES = 4 << 20;

@@ -7,8 +7,10 @@ import type { TensorFile } from '../formats/tensorFile.ts';
 import { openPack } from '../pack/openPack.ts';
 import { numElements } from '../core/tensor.ts';
 import { BufferScope } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { expertCoefficients, projectionForward } from '../reference/projection.ts';
-import { expectClose } from '../testing/allclose.ts';
+import { expectClose, expectSameBits } from '../testing/allclose.ts';
+import { withLimits } from '../testing/limitedDevice.ts';
 import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { buildTinyPack } from '../testing/tinyPack.ts';
 import { Arena } from './arena.ts';
@@ -40,6 +42,10 @@ function syntheticNetwork(): { file: TensorFile; slices: Map<string, Float32Arra
     name: 'synthetic',
     tensors,
     readBytes: async (name: string, start = 0, end?: number) => bytes.get(name)!.slice(start, end),
+    readInto: async (name: string, start: number, target: Uint8Array) => {
+      const whole = bytes.get(name) ?? new Uint8Array(floats.get(name)!.buffer);
+      target.set(whole.subarray(start, start + target.length));
+    },
     readFloats: async (name: string) => floats.get(name)!.slice(),
   } as unknown as TensorFile;
   return { file, slices, floats };
@@ -139,4 +145,31 @@ it('gives the gradient of the expert vector', async () => {
   expectClose('vector gradient', gradient, expected, 1e-5);
   projector.destroy();
   scope.destroy();
+});
+
+it('projects into several buffers, slice by slice and piece by piece, to the bits of one buffer and one run', async () => {
+  const gpu = await testGpu();
+  const { file } = syntheticNetwork();
+  const table = createParameterTable(CONFIG);
+  // The least that must be bound: gate and up together. A slice takes a quarter of it, so that a matrix's five go in two runs; the embedding in two pieces.
+  const bytes = 2 * 24 * 16 * 4;
+  const projected = async (on: Gpu): Promise<{ weights: Float32Array; gradient: Float64Array; numParts: number }> => {
+    const scope = new BufferScope(on.buffers, 'test');
+    const arena = Arena.create(scope, 'arena', table, on.device.limits);
+    const projector = await Projector.create(on, CONFIG, NETWORK, table, file);
+    await projector.project(projector.expertVector(2), arena);
+    const weights = await arena.read(on);
+    const gradient = await projector.vectorGradient(arena);
+    projector.destroy();
+    scope.destroy();
+    return { weights, gradient, numParts: arena.parts.length };
+  };
+  await withoutGpuErrors(gpu, async () => {
+    const whole = await projected(gpu);
+    const split = await projected(withLimits(gpu, { maxBufferSize: bytes, maxStorageBufferBindingSize: bytes }));
+    expect([whole.numParts, split.numParts]).toEqual([1, 9]);
+    expectSameBits('weights', split.weights, whole.weights);
+    expect(split.gradient).toEqual(whole.gradient);
+    expect(split.gradient.every(Number.isFinite)).toBe(true);
+  });
 });

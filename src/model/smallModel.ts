@@ -224,7 +224,6 @@ function checkTeaches(teacher: SmallModel, config: ModelConfig, shape: BatchShap
 
 function checkActivationsFit(gpu: Gpu, config: ModelConfig, { batchSize, seqLen }: BatchShape): void {
   const { limits } = gpu.device;
-  const most = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
   const rows = batchSize * seqLen;
   const sizes: [string, number][] = [
     ['the MLP activations of one layer', rows * 2 * config.intermediateSize * 4],
@@ -232,8 +231,9 @@ function checkActivationsFit(gpu: Gpu, config: ModelConfig, { batchSize, seqLen 
     ['one chunk of logits', headChunkRows(rows, config.vocabSize, limits) * config.vocabSize * 4],
   ];
   for (const [what, bytes] of sizes) {
-    if (bytes > most) {
-      throw new UserError(`This graphics adapter binds at most ${formatBytes(most)} at once, but ${what} takes ${formatBytes(bytes)}; choose a smaller batch or window.`);
+    if (bytes > limits.maxBufferSize) throw new UserError(`This graphics adapter allows buffers of ${formatBytes(limits.maxBufferSize)}, but ${what} takes ${formatBytes(bytes)}; choose a smaller batch or window.`);
+    if (bytes > limits.maxStorageBufferBindingSize) {
+      throw new UserError(`This graphics adapter binds at most ${formatBytes(limits.maxStorageBufferBindingSize)} at once, but ${what} takes ${formatBytes(bytes)}; choose a smaller batch or window.`);
     }
   }
 }
