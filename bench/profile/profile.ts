@@ -25,7 +25,7 @@ export async function profileStep(config: BenchConfig, { steps, repeats }: { rea
   const [modelConfig, shape] = [modelConfigOf(config), { batchSize: config.batchSize, seqLen: config.seqLen }];
   await tuneKernels(gpu, modelConfig, shape, { train: true });
   const model = await SmallModel.create(gpu, modelConfig, shape, { train: true });
-  model.loadWeights(packArena(model.table, new Map([...createWeights(config, 1)].map(([name, data]) => [name, { data }]))));
+  await model.loadWeights(packArena(model.table, new Map([...createWeights(config, 1)].map(([name, data]) => [name, { data }]))));
   const stepper = await Stepper.create(gpu, model, OPTIMIZER, 1);
   const milliseconds: number[] = [];
   for (const [index, batch] of createBatches(config, steps + 1, 2).entries()) {

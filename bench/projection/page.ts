@@ -1,6 +1,8 @@
 // The page of `node bench/projection.mjs`: one expert of the bundled pack, projected from the file and from slices that already lie on the GPU.
+import { BufferScope } from '../../src/gpu/buffers.ts';
 import { openGpu } from '../../src/gpu/device.ts';
 import { Readback } from '../../src/gpu/readback.ts';
+import { Arena } from '../../src/model/arena.ts';
 import { createParameterTable } from '../../src/model/parameters.ts';
 import { Projector } from '../../src/model/projection.ts';
 import { openPack } from '../../src/pack/openPack.ts';
@@ -34,14 +36,14 @@ window.__projectionBench = async () => {
   const pack = await openPack({ kind: 'url', url: new URL('/packs/nano/', location.href).href });
   const openMilliseconds = performance.now() - opening;
   const table = createParameterTable(pack.model);
-  const weights = gpu.buffers.createFloats('bench.weights', table.length);
+  const weights = Arena.create(new BufferScope(gpu.buffers, 'bench'), 'weights', table, gpu.device.limits);
   const done = new Readback(gpu, 'bench.done', 4);
   const streaming = await Projector.create(gpu, pack.model, pack.projectedNetwork, table, pack.pn);
   const resident = await Projector.create(gpu, pack.model, pack.projectedNetwork, table, pack.pn);
   if (!(await resident.keepResident(Infinity))) throw new Error('The slices did not stay on the GPU');
   const slices = [...pack.pn.tensors.keys()].filter((name) => name.endsWith('.T'));
   const vector = streaming.expertVector(0);
-  const finish = (): Promise<ArrayBuffer> => done.read({ ...weights, size: 4 });
+  const finish = (): Promise<ArrayBuffer> => done.read({ ...weights.parts[0], size: 4 });
   const kinds: Record<Kind, () => Promise<unknown>> = {
     reading: async () => {
       for (const name of slices) await pack.pn.readBytes(name);

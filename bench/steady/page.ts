@@ -44,7 +44,7 @@ window.__steady = {
     const gpu = await openGpu();
     await tuneKernels(gpu, MODEL, SHAPE, { train: true });
     model = await SmallModel.create(gpu, MODEL, SHAPE, { train: true });
-    model.loadWeights(randomWeights(MODEL, createParameterTable(MODEL), 1));
+    await model.loadWeights(randomWeights(MODEL, createParameterTable(MODEL), 1));
     stepper = await Stepper.create(gpu, model, OPTIMIZER, 1);
     return gpu.adapter.name;
   },

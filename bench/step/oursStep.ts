@@ -12,7 +12,7 @@ export async function createOurs(gpu: Gpu, config: BenchConfig, weights: Weights
   const { batchSize, seqLen } = config;
   await tuneKernels(gpu, modelConfigOf(config), { batchSize, seqLen }, { train: true });
   const model = await SmallModel.create(gpu, modelConfigOf(config), { batchSize, seqLen }, { train: true });
-  model.loadWeights(packArena(model.table, new Map([...weights].map(([name, data]) => [name, { data }]))));
+  await model.loadWeights(packArena(model.table, new Map([...weights].map(([name, data]) => [name, { data }]))));
   const stepper = await Stepper.create(gpu, model, OPTIMIZER, 1);
   let step = 0;
   return {

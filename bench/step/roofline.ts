@@ -21,7 +21,7 @@ export interface Roofline {
 /** Tunes every product of the step on `gpu`, with far more time than training takes for that, and plans them all. */
 export async function createRoofline(gpu: Gpu, config: BenchConfig, tuneMilliseconds: number): Promise<Roofline> {
   const { batchSize, seqLen } = config;
-  const uses = gemmUses(modelConfigOf(config), { batchSize, seqLen }, { train: true });
+  const uses = gemmUses(gpu.device.limits, modelConfigOf(config), { batchSize, seqLen }, { train: true });
   await tuneGemm(gpu, uses, { budgetMs: tuneMilliseconds });
   const scope = new BufferScope(gpu.buffers, 'roofline');
   const largest = (pick: (use: (typeof uses)[number]) => number): number => Math.max(...uses.map(pick));

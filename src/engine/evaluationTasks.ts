@@ -25,7 +25,7 @@ export async function cachedFigure(state: EngineState, data: LoadedData, model: 
   const key = [weightsHash, data.summary.fingerprint, part.split, part.maxTokens, model.shape.seqLen].join('|');
   const known = state.lossCache.get(key);
   if (known) return known;
-  model.loadWeights(await weights());
+  await model.loadWeights(await weights());
   const figure = lossFigure(await evaluateSplit(state, data, model, part, { signal }));
   state.lossCache.set(key, figure);
   return figure;

@@ -76,7 +76,7 @@ describe('the check before a start', () => {
     // The largest range bound holds the logits of 64 rows; a window alone has 32.
     const largest = 64 * pack.model.vocabSize * 4;
     const { message, offer } = await refusalOf(runsOf('SLM'), Infinity, gpuWith({ maxStorageBufferBindingSize: 50_000 }));
-    expect(message).toMatch(/^This graphics adapter binds at most 48\.8 KB at once, but this run needs 66\.0 KB; with batches of 1, 8 per step, about/);
+    expect(message).toMatch(/^This graphics adapter binds at most 48\.8 KB at once, but one chunk of logits takes 66\.0 KB; choose a smaller batch or window; with batches of 1, 8 per step, about/);
     expect(offer?.settings).toEqual({ batchSize: 1, gradientAccumulation: 8, recomputeActivations: false });
     await requireMemory({ gpu: gpuWith({ maxStorageBufferBindingSize: largest }), shapes, runs: runsOf('SLM'), allows: under(Infinity) });
     const tooLarge = await refusalOf(runsOf('SLM'), Infinity, gpuWith({ maxBufferSize: 1024 }));

@@ -165,7 +165,7 @@ export class MethodRun {
     const table = createParameterTable(model);
     const evaluator = await SmallModel.create(gpu, model, settings, { train: false });
     const figureOf = async (arena: Float32Array): Promise<RunTestFigure> => {
-      evaluator.loadWeights(arena);
+      await evaluator.loadWeights(arena);
       return testFigure(await evaluateText(evaluator, test, { signal }), weightsHash(hostTensors(table, arena)));
     };
     try {

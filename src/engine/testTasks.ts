@@ -24,7 +24,7 @@ export async function evaluateTest(state: EngineState, run: Run, signal?: AbortS
   try {
     const tested: RunTestFigure[] = [];
     for (const [model, weights] of rows) {
-      evaluator.loadWeights(weights);
+      await evaluator.loadWeights(weights);
       const result = await evaluateSplit(state, data, evaluator, { split: 'test', maxTokens: Infinity }, {
         signal,
         onProgress: (tokensDone, tokensTotal) => state.emit({ type: 'test.progress', runId, model, tokensDone, tokensTotal }),

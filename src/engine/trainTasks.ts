@@ -70,7 +70,7 @@ export async function startTraining(state: EngineState, keeper: RunKeeper, { run
     const plain = await plainWeights(state);
     const slm = await cachedFigure(state, data, phase.model, part, weightsHash(hostTensors(table, plain)), async () => plain);
     const projected = await cachedFigure(state, data, phase.model, part, projection.weightsHash, async () => projection.weights);
-    phase.model.loadWeights(projection.weights);
+    await phase.model.loadWeights(projection.weights);
     state.emit({ type: 'train.started', runId, config, gpuBytes: gpu.buffers.bytes, tokensPerStep: run.tokensPerStep, slm, projected });
     state.emit({ type: 'train.state', runId, state: paused ? 'paused' : 'running' });
     kept.enter(paused ? 'paused' : 'running');

@@ -43,10 +43,13 @@ function roundShift(value: number, shift: number): number {
 
 let halfTable: Float32Array | undefined;
 
-/** Float32 values of an array of halves; through a table of all 65,536 of them, built once. */
-export function decodeFloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
+/**
+ * Float32 values of an array of halves; through a table of all 65,536 of them, built once.
+ * @param memory for the values, where there is some already; at least as long
+ */
+export function decodeFloat16(halves: Uint16Array, memory = new Float32Array(halves.length)): Float32Array<ArrayBuffer> {
   halfTable ??= Float32Array.from({ length: 0x10000 }, (_, bits) => float16ToFloat32(bits));
-  const values = new Float32Array(halves.length);
+  const values = memory.subarray(0, halves.length);
   for (let i = 0; i < halves.length; i++) values[i] = halfTable[halves[i]];
   return values;
 }

@@ -58,6 +58,33 @@ describe('safetensors', () => {
     await expect(file.readFloats('v')).rejects.toThrow('x.safetensors has no tensor v.');
   });
 
+  it('fills memory that is there already, in pieces that end as they like, and leaves none reading when one fails', async () => {
+    const bytes = Uint8Array.from({ length: 100 }, (_, i) => i);
+    const whole = fileOf(describeTensor({ dtype: 'U8', shape: [100], data_offsets: [0, 100] }), bytes);
+    let reading = 0;
+    let fails = false;
+    // Later pieces are read sooner.
+    const slow = Object.assign(whole, {
+      slice: (start: number, end: number) => ({
+        arrayBuffer: async () => {
+          reading++;
+          await new Promise((resolve) => setTimeout(resolve, Math.max(0, 60 - start / 4)));
+          reading--;
+          if (fails && start > 100) throw new Error('gone');
+          return Blob.prototype.slice.call(whole, start, end).arrayBuffer();
+        },
+      }),
+    });
+    const file = await openTensorFile(slow, 'x.safetensors', { chunkBytes: 7 });
+    const target = new Uint8Array(90).fill(255);
+    await file.readInto('w', 5, target);
+    expect([...target]).toEqual([...bytes.subarray(5, 95)]);
+    await expect(file.readInto('w', 50, target)).rejects.toThrow(RangeError);
+    fails = true;
+    await expect(file.readInto('w', 0, target)).rejects.toThrow('x.safetensors can no longer be read (tensor w)');
+    expect(reading).toBe(0);
+  });
+
   it('refuses a header length of 2^60 before reading anything', async () => {
     expect(await failureOf(fileOf('{}', undefined, 2n ** 60n))).toBe('UserError: x.safetensors declares a header of 1152921504606846976 bytes, but the file has only 10 bytes: it is damaged or no safetensors file.');
   });

@@ -12,12 +12,21 @@ export interface TensorFile {
    * @throws UserError when the file can no longer be read (removed, or the browser's storage cleared)
    */
   readBytes(tensor: string, byteStart?: number, byteEnd?: number): Promise<Uint8Array<ArrayBuffer>>;
+  /**
+   * Fills `target` with a tensor's raw bytes from `byteStart` on; what is read on the way is let go piece by piece.
+   * @throws UserError as readBytes
+   */
+  readInto(tensor: string, byteStart: number, target: Uint8Array): Promise<void>;
   /** A whole F32 or F16 tensor as float32, row-major. @throws UserError as readBytes, and for any other dtype */
   readFloats(tensor: string): Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Reads the header of `file` and leaves the tensors where they are. @throws UserError from readSafetensorsHeader */
-export async function openTensorFile(file: Blob, name: string): Promise<TensorFile> {
+/** A browser reads a file in another process, and every piece goes through several hands: several at once keep all of them busy (bench/LOG.md). */
+const READ_CHUNK_BYTES = 8 << 20;
+const READS_AT_ONCE = 4;
+
+/** Reads the header of `file` and leaves the tensors where they are. `chunkBytes`: what readInto asks for at once. @throws UserError from readSafetensorsHeader */
+export async function openTensorFile(file: Blob, name: string, { chunkBytes = READ_CHUNK_BYTES }: { readonly chunkBytes?: number } = {}): Promise<TensorFile> {
   const tensors = await readSafetensorsHeader(file, name);
 
   const find = (tensor: string): StoredTensor => {
@@ -35,6 +44,20 @@ export async function openTensorFile(file: Blob, name: string): Promise<TensorFi
       throw new UserError(`${name} can no longer be read (tensor ${tensor}): it was removed or changed since it was opened; load the pack again.`);
     }
   };
+  const readInto: TensorFile['readInto'] = async (tensor, byteStart, target) => {
+    let next = 0;
+    const readOn = async (): Promise<void> => {
+      while (next < target.length) {
+        const start = next;
+        const end = Math.min(target.length, start + chunkBytes);
+        next = end;
+        target.set(await readBytes(tensor, byteStart + start, byteStart + end), start);
+      }
+    };
+    // All are waited for: when this ends, whichever way, nothing writes into `target` any more.
+    const failed = (await Promise.allSettled(Array.from({ length: READS_AT_ONCE }, readOn))).find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  };
   const readFloats: TensorFile['readFloats'] = async (tensor) => {
     const { dtype } = find(tensor);
     const { buffer } = await readBytes(tensor);
@@ -42,7 +65,7 @@ export async function openTensorFile(file: Blob, name: string): Promise<TensorFi
     if (dtype === 'F16') return decodeFloat16(new Uint16Array(buffer));
     throw new UserError(`${name}: tensor ${tensor} is stored as ${dtype}, which cannot be read as float32.`);
   };
-  return { name, tensors, readBytes, readFloats };
+  return { name, tensors, readBytes, readInto, readFloats };
 }
 
 const SCAN_CHUNK_BYTES = 4 << 20;

@@ -45,7 +45,7 @@ const RAISED_LIMITS = [
   'maxStorageBuffersPerShaderStage',
 ] as const;
 
-function describeAdapter(adapter: GPUAdapter): AdapterDescription {
+function describeAdapter(adapter: GPUAdapter, { maxBufferSize, maxStorageBufferBindingSize }: GPUSupportedLimits): AdapterDescription {
   const info = adapter.info;
   const name = [info.vendor, info.architecture, info.description].filter(Boolean).join(' ') || 'unnamed adapter';
   return {
@@ -56,17 +56,23 @@ function describeAdapter(adapter: GPUAdapter): AdapterDescription {
     description: info.description,
     isFallback: info.isFallbackAdapter || /swiftshader|llvmpipe/i.test(name),
     features: [...adapter.features].sort(),
-    maxBufferSize: adapter.limits.maxBufferSize,
-    maxStorageBufferBindingSize: adapter.limits.maxStorageBufferBindingSize,
+    maxBufferSize,
+    maxStorageBufferBindingSize,
   };
+}
+
+export interface OpenOptions {
+  /** Features named here are not asked of the device. */
+  readonly without?: readonly OptionalMeans[];
+  /** False keeps WebGPU's default limits, as an adapter has that offers no more. */
+  readonly raiseLimits?: boolean;
 }
 
 /**
  * Opens the fastest adapter with its own limits.
- * @param without features named here are not asked of the device
  * @throws UserError in one sentence when the browser has no WebGPU, no adapter, or refuses the device
  */
-export async function openGpu({ without = [] }: { readonly without?: readonly OptionalMeans[] } = {}): Promise<Gpu> {
+export async function openGpu({ without = [], raiseLimits = true }: OpenOptions = {}): Promise<Gpu> {
   const entry = (globalThis.navigator as Navigator | undefined)?.gpu;
   if (!entry) throw new UserError('This browser does not offer WebGPU to this page.');
   const adapter = await entry.requestAdapter({ powerPreference: 'high-performance' });
@@ -76,7 +82,7 @@ export async function openGpu({ without = [] }: { readonly without?: readonly Op
     device = await adapter.requestDevice({
       label: 'studio.device',
       requiredFeatures: WANTED_FEATURES.filter((feature) => adapter.features.has(feature) && !without.some((means) => means === feature)),
-      requiredLimits: Object.fromEntries(RAISED_LIMITS.map((limit) => [limit, adapter.limits[limit]])),
+      requiredLimits: raiseLimits ? Object.fromEntries(RAISED_LIMITS.map((limit) => [limit, adapter.limits[limit]])) : {},
     });
   } catch (error) {
     throw new UserError(`The graphics adapter refused to open: ${messageOf(error)}`);
@@ -85,5 +91,7 @@ export async function openGpu({ without = [] }: { readonly without?: readonly Op
     reason: info.reason === 'destroyed' ? 'destroyed' : 'unknown',
     message: info.message || 'the browser gave no reason',
   }));
-  return { device, adapter: describeAdapter(adapter), without: new Set(without), pipelines: new PipelineCache(device), buffers: new BufferLedger(device), lost };
+  return {
+    device, adapter: describeAdapter(adapter, device.limits), without: new Set(without), pipelines: new PipelineCache(device), buffers: new BufferLedger(device), lost,
+  };
 }

@@ -10,6 +10,8 @@ export interface DryRun {
   readonly largestBuffer: () => number;
   /** Bytes of the largest range bound to a kernel so far. */
   readonly largestBinding: () => number;
+  /** Most ranges bound to one kernel so far. */
+  readonly mostBindings: () => number;
 }
 
 export interface DryRunOptions {
@@ -21,6 +23,7 @@ export interface DryRunOptions {
 export function dryRun(gpu: Gpu, { compile = false }: DryRunOptions = {}): DryRun {
   let largest = 0;
   let largestBound = 0;
+  let mostBound = 0;
   const device = {
     limits: gpu.device.limits,
     features: gpu.device.features,
@@ -30,6 +33,7 @@ export function dryRun(gpu: Gpu, { compile = false }: DryRunOptions = {}): DryRu
       return { size, destroy: () => {} };
     },
     createBindGroup: ({ entries }: { readonly entries: readonly { readonly resource: BufferView }[] }) => {
+      mostBound = Math.max(mostBound, entries.length);
       for (const { resource } of entries) largestBound = Math.max(largestBound, resource.size);
       return {};
     },
@@ -41,5 +45,6 @@ export function dryRun(gpu: Gpu, { compile = false }: DryRunOptions = {}): DryRu
     gpu: { device, adapter: gpu.adapter, without: gpu.without, pipelines, buffers: new BufferLedger(device), lost: new Promise(() => {}) },
     largestBuffer: () => largest,
     largestBinding: () => largestBound,
+    mostBindings: () => mostBound,
   };
 }

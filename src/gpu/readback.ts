@@ -1,7 +1,8 @@
-// Reading results back to the CPU. A Readback owns one reusable staging buffer so that a training step allocates nothing.
+// Reading results back to the CPU. A Readback owns one reusable staging buffer so that a training step allocates nothing; what is large comes through it in pieces.
 import { BufferScope, type BufferView } from './buffers.ts';
 import type { Gpu } from './device.ts';
-import type { CopyOp } from './dispatch.ts';
+import { submitOps, type CopyOp } from './dispatch.ts';
+import { pieceBytes } from './limits.ts';
 
 const MAP_READ_USAGE = 0x01 | 0x08; // MAP_READ | COPY_DST
 const MAP_MODE_READ = 0x01;
@@ -65,11 +66,31 @@ export class Readback {
   }
 }
 
-/** Reads a view once through a staging buffer of its own. */
-export async function readFloats(gpu: Gpu, view: BufferView): Promise<Float32Array> {
-  const readback = new Readback(gpu, 'readback.once', view.size);
+/** Bytes of staging that readFloats takes for views of so many bytes together. */
+export const readingBytes = (gpu: Gpu, bytes: number): number => Math.min(bytes, pieceBytes(gpu.device.limits));
+
+/**
+ * Reads views once, one after the other, through a staging buffer of its own. What is large is read piece by piece: nothing may write to the views before this resolves.
+ * @throws OutOfGpuMemoryError; Error when the device is lost
+ */
+export async function readFloats(gpu: Gpu, views: BufferView | readonly BufferView[]): Promise<Float32Array> {
+  const all = 'buffer' in views ? [views] : views;
+  const bytes = all.reduce((sum, { size }) => sum + size, 0);
+  const values = new Float32Array(bytes / 4);
+  const most = readingBytes(gpu, bytes);
+  const readback = new Readback(gpu, 'readback.once', most);
   try {
-    return await readback.readFloats(view);
+    let first = 0;
+    for (const view of all) {
+      for (let done = 0; done < view.size; done += most) {
+        const piece = { ...view, offset: view.offset + done, size: Math.min(most, view.size - done) };
+        const numFloats = piece.size / 4;
+        submitOps(gpu, 'readback', [readback.copyOf(piece, 0)]);
+        await readback.receive(values.subarray(first, first + numFloats));
+        first += numFloats;
+      }
+    }
+    return values;
   } finally {
     readback.destroy();
   }

@@ -86,11 +86,13 @@ async function bestPretrained(request: ExpertRequest, evidence: DomainEvidence, 
   await projector.keepResident(RESIDENT_SLICE_BYTES);
   for (let expert = 0; expert < evidence.clusters.length; expert++) {
     onProgress?.('Comparing the experts', expert, evidence.clusters.length);
-    await projector.project(projector.expertVector(expert), model.weights, signal);
+    // The shared weights are there from the first on.
+    const vector = projector.expertVector(expert);
+    await (expert === 0 ? projector.project(vector, model.weights, signal) : projector.reproject(vector, model.weights, signal));
     losses.push(await evidence.trainingLoss(signal));
   }
   const cluster = lowestLoss(losses);
-  await projector.project(projector.expertVector(cluster), model.weights, signal);
+  await projector.reproject(projector.expertVector(cluster), model.weights, signal);
   return {
     strategy: request.strategy, vector: projector.expertVector(cluster), cluster, overridden: false, losses,
     explanation: explainBestPretrained(evidence.clusters, evidence.histogram, losses),

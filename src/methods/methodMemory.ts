@@ -4,9 +4,9 @@ import type { MethodChoice } from '../config/method.ts';
 import type { ModelConfig } from '../config/modelConfig.ts';
 import type { RunConfig } from '../config/runConfig.ts';
 import { invariant } from '../core/invariant.ts';
-import { BufferScope, type BufferView } from '../gpu/buffers.ts';
+import { BufferScope } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { Readback } from '../gpu/readback.ts';
+import { Readback, readingBytes } from '../gpu/readback.ts';
 import { planProjector, planResident, projectedMatrices } from '../model/projectorPlan.ts';
 import { SmallModel, type SmallModelOptions } from '../model/smallModel.ts';
 import { planTuning } from '../model/tuneKernels.ts';
@@ -65,7 +65,7 @@ function trained(model: ModelConfig, settings: RunConfig, teacher?: TeacherShape
     planTuning(gpu, model, settings, { train: true });
     const trainee = await createTrainee(gpu, model, settings, teacher);
     // Of the best weights or, for a checkpoint, of a moment.
-    planReadingBack(gpu, trainee.model.weights);
+    planReadingBack(gpu, trainee.model.weights.byteLength);
   };
 }
 
@@ -87,11 +87,11 @@ function projecting({ model: config, projectedNetwork: { h }, pn }: PackShapes, 
     const { slicesPerRun, gradient } = planProjector(gpu, matrices, h, new BufferScope(gpu.buffers, 'project'));
     if (resident) planResident(matrices, h, slicesPerRun, new BufferScope(gpu.buffers, 'project.resident'), RESIDENT_SLICE_BYTES);
     // With resident slices a vector is looked for, else the projection's weights are wanted.
-    planReadingBack(gpu, resident ? gradient : model.weights);
+    planReadingBack(gpu, resident ? gradient.size : model.weights.byteLength);
   };
 }
 
 /** The staging of a copy to the CPU; there is one at a time. */
-function planReadingBack(gpu: Gpu, { size }: BufferView): void {
-  new Readback(gpu, 'readback', size).destroy();
+function planReadingBack(gpu: Gpu, bytes: number): void {
+  new Readback(gpu, 'readback', readingBytes(gpu, bytes)).destroy();
 }

@@ -45,7 +45,7 @@ async function expertLosses(context: MethodContext): Promise<number[]> {
     const losses: number[] = [];
     for (let expert = 0; expert < pack.clusters.length; expert++) {
       context.progress('Comparing the experts', expert, pack.clusters.length);
-      model.loadWeights(await expertWeights(context, expert));
+      await model.loadWeights(await expertWeights(context, expert));
       losses.push(await text.meanLoss(model, signal));
     }
     const flops = losses.length * text.numTokens * evaluationFlopsPerToken(pack.model, settings.seqLen);

@@ -11,7 +11,7 @@ import { rmsnormBackward, rmsnormPartialsFloats } from '../kernels/rmsnorm.ts';
 import { ropeForward } from '../kernels/rope.ts';
 import { swigluBackward } from '../kernels/swiglu.ts';
 import { createAttentionScratch, type BatchShape, type ForwardPlan } from './forward.ts';
-import type { ArenaViews } from './parameters.ts';
+import type { ArenaViews } from './arenaViews.ts';
 
 export interface BackwardPlan {
   readonly ops: readonly Op[];

@@ -33,8 +33,8 @@ beforeAll(async () => {
   file = await openTensorFile(new Blob([await goldenBytes('distillation')]), 'distillation.safetensors');
   teacher = await SmallModel.create(gpu, description.teacher, SHAPE, { train: false });
   student = await SmallModel.create(gpu, description.student, SHAPE, { train: true, teacher: { model: teacher, ...description.mixes[0] } });
-  teacher.loadWeights(packArena(teacher.table, await tensorsBelow('teacher/')));
-  student.loadWeights(packArena(student.table, await tensorsBelow('student/')));
+  await teacher.loadWeights(packArena(teacher.table, await tensorsBelow('teacher/')));
+  await student.loadWeights(packArena(student.table, await tensorsBelow('student/')));
 });
 afterAll(() => {
   student.destroy();
@@ -49,7 +49,7 @@ it.each(description.mixes.map((mix, index) => ({ ...mix, index })))('teaches as 
   student.setDistillation(mix);
   const { losses, gradients } = await withoutGpuErrors(gpu, async () => {
     student.accumulateGradients(tokens, targets, { clear: true });
-    return { losses: await readFloats(gpu, student.losses), gradients: hostTensors(student.table, await readFloats(gpu, student.gradients)) };
+    return { losses: await readFloats(gpu, student.losses), gradients: hostTensors(student.table, await student.gradients.read(gpu)) };
   });
   expectClose('losses', losses, await file.readFloats(`losses/${index}`), 1e-5);
   expectClose('mean loss', [losses.reduce((sum, loss) => sum + loss, 0) / numTargets], [description.losses[index]], 1e-5);

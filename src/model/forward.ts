@@ -12,7 +12,7 @@ import { gemm } from '../kernels/gemm.ts';
 import { rmsnormForward } from '../kernels/rmsnorm.ts';
 import { ropeForward, ropeTable } from '../kernels/rope.ts';
 import { swigluForward } from '../kernels/swiglu.ts';
-import type { ArenaViews } from './parameters.ts';
+import type { ArenaViews } from './arenaViews.ts';
 
 /** Windows per batch and tokens per window; N = batchSize * seqLen rows. */
 export interface BatchShape {

@@ -1,5 +1,6 @@
 // Every matrix product of a training step, so that the fastest kernel variant can be measured for exactly these shapes before the step is planned.
 import type { ModelConfig } from '../config/modelConfig.ts';
+import type { MemoryLimits } from '../gpu/limits.ts';
 import type { GemmForm, GemmShape } from '../kernels/gemm.ts';
 import type { BatchShape } from './forward.ts';
 import { headChunkRows } from './head.ts';
@@ -10,11 +11,11 @@ export type GemmUse = GemmShape & {
   readonly count: number;
 };
 
-/** The products of the forward pass and, with `train`, of the backward pass. */
-export function gemmUses(config: ModelConfig, { batchSize, seqLen }: BatchShape, { train }: { readonly train: boolean }): GemmUse[] {
+/** The products of the forward pass and, with `train`, of the backward pass, on an adapter with these limits. */
+export function gemmUses(limits: MemoryLimits, config: ModelConfig, { batchSize, seqLen }: BatchShape, { train }: { readonly train: boolean }): GemmUse[] {
   const { hiddenSize: C, intermediateSize: F, vocabSize: V, numHiddenLayers: L } = config;
   const rows = batchSize * seqLen;
-  const chunk = headChunkRows(rows);
+  const chunk = headChunkRows(rows, V, limits);
   const chunks = Math.ceil(rows / chunk);
   const linears: { out: number; inner: number; rows: number; count: number }[] = [
     { out: 3 * C, inner: C, rows, count: L },

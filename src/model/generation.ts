@@ -11,7 +11,9 @@ import { gemm } from '../kernels/gemm.ts';
 import { rmsnormForward } from '../kernels/rmsnorm.ts';
 import { ropeDecode, ropeTable } from '../kernels/rope.ts';
 import { swigluForward } from '../kernels/swiglu.ts';
-import { arenaViews, createParameterTable } from './parameters.ts';
+import { Arena } from './arena.ts';
+import { arenaViews } from './arenaViews.ts';
+import { createParameterTable } from './parameters.ts';
 import { sampleToken, type SamplingOptions } from './sampling.ts';
 
 export interface GenerationOptions extends SamplingOptions {
@@ -44,8 +46,8 @@ export class Generator {
   static async create(gpu: Gpu, config: ModelConfig, weights: Float32Array, label: string): Promise<Generator> {
     const { hiddenSize: C, intermediateSize: F, numAttentionHeads: NH, headDim: HS, vocabSize: V, maxPositionEmbeddings: maxT, rmsNormEps: eps } = config;
     const scope = new BufferScope(gpu.buffers, `generate.${label}`);
-    const table = createParameterTable(config);
-    const w = arenaViews(config, table, scope.upload('weights', weights));
+    const arena = Arena.create(scope, 'weights', createParameterTable(config), gpu.device.limits);
+    const w = arenaViews(config, arena);
     const floats = (name: string, length: number): BufferView => scope.floats(name, length);
     const token = floats('token', 1);
     const position = floats('position', 1);
@@ -83,6 +85,7 @@ export class Generator {
     try {
       await scope.allocated();
       await readback.allocated();
+      await arena.write(gpu, weights);
     } catch (error) {
       readback.destroy();
       scope.destroy();

@@ -5,6 +5,7 @@ import type { ModelConfig } from '../config/modelConfig.ts';
 import { subview, type BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { settleOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
+import type { MemoryLimits } from '../gpu/limits.ts';
 import { crossEntropyForward, crossEntropyForwardBackward } from '../kernels/crossEntropy.ts';
 import { distillationForwardBackward } from '../kernels/distillation.ts';
 import { gemm } from '../kernels/gemm.ts';
@@ -13,10 +14,11 @@ import { gemm } from '../kernels/gemm.ts';
 const CHUNK_ROWS = 64;
 const MAX_CHUNK_ROWS = 256;
 
-/** Rows of logits that exist at once: a quarter of all rows, between 64 and 256. */
-export function headChunkRows(rows: number): number {
+/** Rows of logits that exist at once: a quarter of all rows, between 64 and 256, and no more than the adapter binds (but 64 if not even those). */
+export function headChunkRows(rows: number, vocabSize: number, limits: MemoryLimits): number {
   const quarter = Math.ceil(rows / 4 / CHUNK_ROWS) * CHUNK_ROWS;
-  return Math.min(rows, MAX_CHUNK_ROWS, Math.max(CHUNK_ROWS, quarter));
+  const bindable = Math.floor(Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize) / (4 * vocabSize * CHUNK_ROWS)) * CHUNK_ROWS;
+  return Math.min(rows, MAX_CHUNK_ROWS, Math.max(CHUNK_ROWS, Math.min(quarter, bindable)));
 }
 
 export interface HeadBuffers {
@@ -56,7 +58,7 @@ export interface HeadGradients {
 /** Losses per row, and with `gradients` also dHidden and dEmbedding. */
 export async function planHead(gpu: Gpu, config: ModelConfig, rows: number, buffers: HeadBuffers, scope: BufferScope, gradients?: HeadGradients): Promise<Op[]> {
   const { hiddenSize: C, vocabSize: V } = config;
-  const chunkRows = headChunkRows(rows);
+  const chunkRows = headChunkRows(rows, V, gpu.device.limits);
   const teacher = gradients?.teacher;
   const logits = scope.floats('logitsChunk', chunkRows * V);
   const teacherLogits = teacher && scope.floats('teacherLogitsChunk', chunkRows * V);

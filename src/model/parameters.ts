@@ -1,9 +1,9 @@
-// Where every weight lives: one arena (a single GPU buffer) per kind of number (weights, gradients, moments), all with the same layout. Offsets are in float32
-// elements. Weights that one matmul reads together (q, k, v; gate, up) form a group without gaps; groups start at the binding alignment.
-import { EMBEDDING_WEIGHT, FINAL_NORM_WEIGHT, layerWeight, modelWeights, type ModelConfig } from '../config/modelConfig.ts';
+// Where every weight lives: one arena per kind of number (weights, gradients, moments), all with the same layout; on the CPU an array, on the GPU one buffer or several
+// (arena.ts). Offsets are in float32 elements. Weights that one matmul reads together (q, k, v; gate, up) form a group without gaps; groups start at the binding alignment.
+import { modelWeights, type ModelConfig } from '../config/modelConfig.ts';
 import { invariant } from '../core/invariant.ts';
 import { numElements, roundUp, type HostTensor, type HostTensors } from '../core/tensor.ts';
-import { BINDING_ALIGNMENT_FLOATS, subview, type BufferView } from '../gpu/buffers.ts';
+import { BINDING_ALIGNMENT_FLOATS } from '../gpu/buffers.ts';
 
 export interface WeightSlot {
   readonly name: string;
@@ -12,8 +12,17 @@ export interface WeightSlot {
   readonly length: number;
 }
 
+/** Weights without gaps between them that are bound as one. */
+export interface WeightGroup {
+  /** Of its first weight. */
+  readonly name: string;
+  readonly offset: number;
+}
+
 export interface ParameterTable {
   readonly slots: ReadonlyMap<string, WeightSlot>;
+  /** In order; each ends, but for padding, where the next begins. */
+  readonly groups: readonly WeightGroup[];
   /** Elements of an arena, padding included (padding stays zero). */
   readonly length: number;
   /** Elements [0, decayLength) hold matrices, the rest norms: only matrices take weight decay. */
@@ -25,58 +34,25 @@ const CONTINUES_GROUP = /\.(k_proj|v_proj|up_proj)\.weight$/;
 
 export function createParameterTable(config: ModelConfig): ParameterTable {
   const slots = new Map<string, WeightSlot>();
+  const groups: WeightGroup[] = [];
   let end = 0;
   let decayLength: number | undefined;
   for (const { name, shape, decays } of modelWeights(config)) {
-    const offset = CONTINUES_GROUP.test(name) ? end : roundUp(end, BINDING_ALIGNMENT_FLOATS);
+    const continues = CONTINUES_GROUP.test(name);
+    const offset = continues ? end : roundUp(end, BINDING_ALIGNMENT_FLOATS);
+    if (!continues) groups.push({ name, offset });
     if (!decays) decayLength ??= offset;
     slots.set(name, { name, shape, offset, length: numElements(shape) });
     end = offset + numElements(shape);
   }
   const length = roundUp(end, BINDING_ALIGNMENT_FLOATS);
-  return { slots, length, decayLength: decayLength ?? length };
+  return { slots, groups, length, decayLength: decayLength ?? length };
 }
 
 export function slotOf(table: ParameterTable, name: string): WeightSlot {
   const slot = table.slots.get(name);
   invariant(slot, `no weight named ${name}`);
   return slot;
-}
-
-/** The views of one layer that kernels bind. */
-export interface LayerViews {
-  readonly inputNorm: BufferView;
-  readonly qkv: BufferView;
-  readonly output: BufferView;
-  readonly postAttentionNorm: BufferView;
-  readonly gateUp: BufferView;
-  readonly down: BufferView;
-}
-
-export interface ArenaViews {
-  readonly embedding: BufferView;
-  readonly finalNorm: BufferView;
-  readonly layers: readonly LayerViews[];
-}
-
-/** Splits an arena into what kernels bind. */
-export function arenaViews(config: ModelConfig, table: ParameterTable, arena: BufferView): ArenaViews {
-  const view = (name: string, numTensors = 1): BufferView => {
-    const { offset, length } = slotOf(table, name);
-    return subview(arena, offset, length * numTensors);
-  };
-  return {
-    embedding: view(EMBEDDING_WEIGHT),
-    finalNorm: view(FINAL_NORM_WEIGHT),
-    layers: Array.from({ length: config.numHiddenLayers }, (_, layer) => ({
-      inputNorm: view(layerWeight(layer, 'input_layernorm.weight')),
-      qkv: view(layerWeight(layer, 'self_attn.q_proj.weight'), 3),
-      output: view(layerWeight(layer, 'self_attn.o_proj.weight')),
-      postAttentionNorm: view(layerWeight(layer, 'post_attention_layernorm.weight')),
-      gateUp: view(layerWeight(layer, 'mlp.gate_proj.weight'), 2),
-      down: view(layerWeight(layer, 'mlp.down_proj.weight')),
-    })),
-  };
 }
 
 /** Views into a CPU copy of an arena, by weight name; no copies are made. */

@@ -6,11 +6,14 @@ import { decodeFloat16, encodeFloat16 } from '../formats/float16.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
 import { openPack } from '../pack/openPack.ts';
 import { numElements } from '../core/tensor.ts';
-import { readFloats } from '../gpu/readback.ts';
+import { BufferScope } from '../gpu/buffers.ts';
+import type { Gpu } from '../gpu/device.ts';
 import { expertCoefficients, projectionForward } from '../reference/projection.ts';
-import { expectClose } from '../testing/allclose.ts';
+import { expectClose, expectSameBits } from '../testing/allclose.ts';
+import { withLimits } from '../testing/limitedDevice.ts';
 import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { buildTinyPack } from '../testing/tinyPack.ts';
+import { Arena } from './arena.ts';
 import { createParameterTable, hostTensors } from './parameters.ts';
 import { Projector } from './projection.ts';
 
@@ -39,6 +42,10 @@ function syntheticNetwork(): { file: TensorFile; slices: Map<string, Float32Arra
     name: 'synthetic',
     tensors,
     readBytes: async (name: string, start = 0, end?: number) => bytes.get(name)!.slice(start, end),
+    readInto: async (name: string, start: number, target: Uint8Array) => {
+      const whole = bytes.get(name) ?? new Uint8Array(floats.get(name)!.buffer);
+      target.set(whole.subarray(start, start + target.length));
+    },
     readFloats: async (name: string) => floats.get(name)!.slice(),
   } as unknown as TensorFile;
   return { file, slices, floats };
@@ -48,7 +55,8 @@ it('projects every MLP matrix within 1e-5 of float64, streamed and resident, and
   const gpu = await testGpu();
   const { file, slices, floats } = syntheticNetwork();
   const table = createParameterTable(CONFIG);
-  const arena = gpu.buffers.createFloats('test.arena', table.length);
+  const scope = new BufferScope(gpu.buffers, 'test');
+  const arena = Arena.create(scope, 'arena', table, gpu.device.limits);
   await withoutGpuErrors(gpu, async () => {
     const projector = await Projector.create(gpu, CONFIG, NETWORK, table, file, { stagingBytes: 2 * 2 * 24 * 16 });
     const vector = projector.expertVector(1);
@@ -56,7 +64,7 @@ it('projects every MLP matrix within 1e-5 of float64, streamed and resident, and
       if (resident) expect(await projector.keepResident(1e9)).toBe(true);
       const bytesRead = await projector.project(vector, arena);
       expect(bytesRead).toBe(resident ? 0 : projector.sliceBytesTotal);
-      const weights = hostTensors(table, await readFloats(gpu, arena));
+      const weights = hostTensors(table, await arena.read(gpu));
       for (const [name, { data }] of weights) {
         const sliceName = name.replace(/weight$/, 'T');
         const T = slices.get(sliceName);
@@ -68,14 +76,15 @@ it('projects every MLP matrix within 1e-5 of float64, streamed and resident, and
     }
     projector.destroy();
   });
-  gpu.buffers.destroy(arena.buffer);
+  scope.destroy();
 });
 
 it('projects a pack whose slices are in 8 bits within 1e-5 of float64, streamed and resident', async () => {
   const gpu = await testGpu();
   const { pn, model, projectedNetwork: network } = await openPack({ kind: 'files', files: await buildTinyPack({ sliceBits: 8 }) });
   const table = createParameterTable(model);
-  const arena = gpu.buffers.createFloats('test.arena', table.length);
+  const scope = new BufferScope(gpu.buffers, 'test');
+  const arena = Arena.create(scope, 'arena', table, gpu.device.limits);
   await withoutGpuErrors(gpu, async () => {
     // Room for two of the three slices as the GPU holds them, in float32: two runs.
     const projector = await Projector.create(gpu, model, network, table, pn, { stagingBytes: 2 * 4 * 24 * 16 });
@@ -86,7 +95,7 @@ it('projects a pack whose slices are in 8 bits within 1e-5 of float64, streamed 
       if (resident) expect(await projector.keepResident(4 * projector.sliceBytesTotal - 1)).toBe(false);
       if (resident) expect(await projector.keepResident(4 * projector.sliceBytesTotal)).toBe(true);
       expect(await projector.project(vector, arena)).toBe(resident ? 0 : projector.sliceBytesTotal);
-      const weights = hostTensors(table, await readFloats(gpu, arena));
+      const weights = hostTensors(table, await arena.read(gpu));
       for (let layer = 0; layer < model.numHiddenLayers; layer++) {
         for (const projection of MLP_PROJECTIONS) {
           const prefix = layerWeight(layer, `mlp.${projection}`);
@@ -102,19 +111,21 @@ it('projects a pack whose slices are in 8 bits within 1e-5 of float64, streamed 
     }
     projector.destroy();
   });
-  gpu.buffers.destroy(arena.buffer);
+  scope.destroy();
 });
 
 it('gives the gradient of the expert vector', async () => {
   const gpu = await testGpu();
   const { file, slices, floats } = syntheticNetwork();
   const table = createParameterTable(CONFIG);
-  const gradients = gpu.buffers.upload('test.gradients', randomFloats(table.length, 99));
+  const scope = new BufferScope(gpu.buffers, 'test');
+  const gradients = Arena.create(scope, 'gradients', table, gpu.device.limits);
+  await gradients.write(gpu, randomFloats(table.length, 99));
   const projector = await Projector.create(gpu, CONFIG, NETWORK, table, file, { stagingBytes: 2 * 2 * 24 * 16 });
   const vector = projector.expertVector(0);
   const gradient = await withoutGpuErrors(gpu, () => projector.vectorGradient(gradients));
   // A loss that is linear in the weights has the given gradients everywhere.
-  const dWeights = hostTensors(table, await readFloats(gpu, gradients));
+  const dWeights = hostTensors(table, await gradients.read(gpu));
   const loss = (at: ArrayLike<number>): number => {
     let sum = 0;
     for (const [name, T] of slices) {
@@ -133,5 +144,32 @@ it('gives the gradient of the expert vector', async () => {
   });
   expectClose('vector gradient', gradient, expected, 1e-5);
   projector.destroy();
-  gpu.buffers.destroy(gradients.buffer);
+  scope.destroy();
+});
+
+it('projects into several buffers, slice by slice and piece by piece, to the bits of one buffer and one run', async () => {
+  const gpu = await testGpu();
+  const { file } = syntheticNetwork();
+  const table = createParameterTable(CONFIG);
+  // The least that must be bound: gate and up together. A slice takes a quarter of it, so that a matrix's five go in two runs; the embedding in two pieces.
+  const bytes = 2 * 24 * 16 * 4;
+  const projected = async (on: Gpu): Promise<{ weights: Float32Array; gradient: Float64Array; numParts: number }> => {
+    const scope = new BufferScope(on.buffers, 'test');
+    const arena = Arena.create(scope, 'arena', table, on.device.limits);
+    const projector = await Projector.create(on, CONFIG, NETWORK, table, file);
+    await projector.project(projector.expertVector(2), arena);
+    const weights = await arena.read(on);
+    const gradient = await projector.vectorGradient(arena);
+    projector.destroy();
+    scope.destroy();
+    return { weights, gradient, numParts: arena.parts.length };
+  };
+  await withoutGpuErrors(gpu, async () => {
+    const whole = await projected(gpu);
+    const split = await projected(withLimits(gpu, { maxBufferSize: bytes, maxStorageBufferBindingSize: bytes }));
+    expect([whole.numParts, split.numParts]).toEqual([1, 9]);
+    expectSameBits('weights', split.weights, whole.weights);
+    expect(split.gradient).toEqual(whole.gradient);
+    expect(split.gradient.every(Number.isFinite)).toBe(true);
+  });
 });

@@ -1,16 +1,18 @@
-// From projected network to small model: W = sum_r (E[i] M)[r] T[r] for every MLP matrix, with T streamed from the file tensor by tensor and in runs of slices that
-// fit a bounded staging buffer, so that a network far larger than the GPU projects. `resident` keeps the slices on the GPU for
-// the many projections of the fitted strategy.
+// From projected network to small model: W = sum_r (E[i] M)[r] T[r] for every MLP matrix, with T streamed from the file in runs of slices that fit a bounded staging buffer
+// (sliceReader.ts) and the shared weights in pieces (sharedWeights.ts), so that a network far larger than memory projects. `resident` keeps the slices on the GPU for the many
+// projections of the fitted strategy.
 import { modelWeights, type ModelConfig, type ProjectedNetworkConfig } from '../config/modelConfig.ts';
 import { BufferScope, OutOfGpuMemoryError, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
-import { submitOps } from '../gpu/dispatch.ts';
+import { submitOps, type Op } from '../gpu/dispatch.ts';
 import { readFloats } from '../gpu/readback.ts';
 import { projectionBackward, projectionForward } from '../kernels/projection.ts';
-import { dequantizeRows } from '../formats/quantized.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
+import type { Arena } from './arena.ts';
 import { slotOf, type ParameterTable } from './parameters.ts';
-import { bytesOfSlice, planProjector, planResident, projectedMatrices, runsOf, type ProjectedMatrix, type ProjectorPlan, type SliceRun } from './projectorPlan.ts';
+import { planProjector, planResident, projectedMatrices, runsOf, storedBytesOfSlice, type LoadedMatrix, type ProjectedMatrix, type ProjectorPlan, type SliceRun } from './projectorPlan.ts';
+import { streamWeights } from './sharedWeights.ts';
+import { SliceReader } from './sliceReader.ts';
 
 /** Expert coefficients c[r] = sum_q vector[q] M[q, r]; float64. `vector` [m], `M` [m, h] row-major. */
 export function coefficientsOf(vector: ArrayLike<number>, M: ArrayLike<number>, { m, h }: { readonly m: number; readonly h: number }): Float64Array {
@@ -19,17 +21,22 @@ export function coefficientsOf(vector: ArrayLike<number>, M: ArrayLike<number>, 
   return coefficients;
 }
 
-/** A matrix with what is read of it at once. */
-interface LoadedMatrix extends ProjectedMatrix {
-  /** [h, out], one scale per row, for T stored in 8 bits. */
-  readonly scales?: Float32Array;
-  /** [m, h] */
-  readonly M: Float32Array;
+/** Slices ready on the GPU. */
+interface BoundRun {
+  readonly run: SliceRun<LoadedMatrix>;
+  readonly slices: BufferView;
+  /** Bytes read from the file for it. */
+  readonly storedBytes: number;
 }
+
+/** Runs that the GPU may still have to take when the next one is handed to it. */
+const MAX_RUNS_UNDER_WAY = 2;
 
 export class Projector {
   private readonly resident = new Map<string, BufferView>();
   private readonly residentScope: BufferScope;
+  private readonly reader: SliceReader;
+  private readonly runs: readonly SliceRun<LoadedMatrix>[];
 
   private constructor(
     private readonly gpu: Gpu,
@@ -37,14 +44,16 @@ export class Projector {
     private readonly network: ProjectedNetworkConfig,
     private readonly table: ParameterTable,
     private readonly matrices: readonly LoadedMatrix[],
-    /** Weights all experts share, by name. */
-    private readonly shared: ReadonlyMap<string, Float32Array>,
+    /** Names of the weights that all experts share. */
+    private readonly shared: readonly string[],
     /** E [k, m]. */
     readonly expertVectors: Float32Array,
     private readonly plan: ProjectorPlan,
     private readonly scope: BufferScope,
   ) {
     this.residentScope = new BufferScope(gpu.buffers, 'project.resident');
+    this.reader = new SliceReader(file);
+    this.runs = matrices.flatMap((matrix) => runsOf(matrix, network.h, plan.slicesPerRun));
   }
 
   /** @throws OutOfGpuMemoryError, UserError when the file can no longer be read; then nothing stays allocated */
@@ -55,8 +64,7 @@ export class Projector {
       matrices.push({ ...matrix, scales, M: await file.readFloats(matrix.mixingTensor) });
     }
     const projected = new Set(matrices.map(({ weightName }) => weightName));
-    const shared = new Map<string, Float32Array>();
-    for (const { name } of modelWeights(config)) if (!projected.has(name)) shared.set(name, await file.readFloats(name));
+    const shared = modelWeights(config).map(({ name }) => name).filter((name) => !projected.has(name));
     const expertVectors = await file.readFloats('projected_network.E');
 
     const scope = new BufferScope(gpu.buffers, 'project');
@@ -67,7 +75,7 @@ export class Projector {
 
   /** Bytes of all slices in the file. */
   get sliceBytesTotal(): number {
-    return this.matrices.reduce((sum, matrix) => sum + storedBytes(matrix) * this.network.h, 0);
+    return this.matrices.reduce((sum, matrix) => sum + storedBytesOfSlice(matrix) * this.network.h, 0);
   }
 
   /** Expert i's vector [m]. */
@@ -75,51 +83,47 @@ export class Projector {
     return Float64Array.from(this.expertVectors.subarray(expert * this.network.m, (expert + 1) * this.network.m));
   }
 
-  /** Writes the projection of `vector` [m] and the shared weights into the weight arena. Returns the bytes of T that were read from the file. */
-  async project(vector: ArrayLike<number>, weights: BufferView, signal?: AbortSignal): Promise<number> {
-    for (const [name, data] of this.shared) {
-      const { offset } = slotOf(this.table, name);
-      this.gpu.device.queue.writeBuffer(weights.buffer, weights.offset + offset * 4, data as Float32Array<ArrayBuffer>);
-    }
+  /**
+   * Writes the projection of `vector` [m] and the shared weights into the weight arena. Returns the bytes of T that were read from the file.
+   * @throws UserError when the file can no longer be read; the signal's reason
+   */
+  async project(vector: ArrayLike<number>, weights: Arena, signal?: AbortSignal): Promise<number> {
+    await streamWeights(this.gpu, this.file, this.shared, weights, signal);
     return this.reproject(vector, weights, signal);
   }
 
   /** As project, but leaves the shared weights alone. */
-  async reproject(vector: ArrayLike<number>, weights: BufferView, signal?: AbortSignal): Promise<number> {
-    const { h } = this.network;
+  async reproject(vector: ArrayLike<number>, weights: Arena, signal?: AbortSignal): Promise<number> {
+    const { coefficients, scratch } = this.plan;
     let bytesRead = 0;
-    for (const matrix of this.matrices) {
-      signal?.throwIfAborted();
-      const coefficients = Float32Array.from(coefficientsOf(vector, matrix.M, this.network));
-      this.gpu.device.queue.writeBuffer(this.plan.coefficients.buffer, 0, coefficients);
-      const target: BufferView = { ...this.plan.scratch, size: matrix.size * 4 };
-      for (const run of runsOf(matrix, h, this.plan.slicesPerRun)) {
-        const { slices, bytes } = await this.slicesOf(run);
-        bytesRead += bytes;
-        const op = await projectionForward(this.gpu, { slices, coefficients: this.plan.coefficients, weight: target }, {
-          h: run.numSlices, size: matrix.size, firstSlice: run.firstSlice, sliceDtype: matrix.dtype, accumulate: run.firstSlice > 0,
-        });
-        submitOps(this.gpu, 'project', [op]);
-      }
-      submitOps(this.gpu, 'project.store', [{ kind: 'copy', label: matrix.weightName, source: target, target: this.matrixView(weights, matrix) }]);
+    for await (const { run, slices, storedBytes } of this.boundRuns(signal)) {
+      const { matrix, firstSlice, numSlices } = run;
+      bytesRead += storedBytes;
+      if (firstSlice === 0) this.gpu.device.queue.writeBuffer(coefficients.buffer, 0, Float32Array.from(coefficientsOf(vector, matrix.M, this.network)));
+      const target: BufferView = { ...scratch, size: matrix.size * 4 };
+      const op = await projectionForward(this.gpu, { slices, coefficients, weight: target }, {
+        h: numSlices, size: matrix.size, firstSlice, sliceDtype: matrix.dtype, accumulate: firstSlice > 0,
+      });
+      const store: Op[] = this.isLastOf(run) ? [{ kind: 'copy', label: matrix.weightName, source: target, target: this.matrixView(weights, matrix) }] : [];
+      submitOps(this.gpu, 'project', [op, ...store]);
     }
     return bytesRead;
   }
 
   /** Gradient of the loss with respect to the expert vector [m], from the gradients of the projected weights (same layout as the weights). */
-  async vectorGradient(gradients: BufferView): Promise<Float64Array> {
+  async vectorGradient(gradients: Arena): Promise<Float64Array> {
     const { h, m } = this.network;
+    const { scratch, partials, gradient } = this.plan;
     const dVector = new Float64Array(m);
-    for (const matrix of this.matrices) {
-      const dWeight: BufferView = { ...this.plan.scratch, size: matrix.size * 4 };
-      submitOps(this.gpu, 'project.load', [{ kind: 'copy', label: matrix.weightName, source: this.matrixView(gradients, matrix), target: dWeight }]);
-      for (const run of runsOf(matrix, h, this.plan.slicesPerRun)) {
-        const { slices } = await this.slicesOf(run);
-        submitOps(this.gpu, 'project.backward', await projectionBackward(this.gpu, { slices, dWeight, partials: this.plan.partials, dCoefficients: this.plan.gradient }, {
-          h: run.numSlices, size: matrix.size, firstSlice: run.firstSlice, sliceDtype: matrix.dtype,
-        }));
-      }
-      const dCoefficients = await readFloats(this.gpu, this.plan.gradient);
+    for await (const { run, slices } of this.boundRuns()) {
+      const { matrix, firstSlice, numSlices } = run;
+      const dWeight: BufferView = { ...scratch, size: matrix.size * 4 };
+      const load: Op[] = firstSlice === 0 ? [{ kind: 'copy', label: matrix.weightName, source: this.matrixView(gradients, matrix), target: dWeight }] : [];
+      submitOps(this.gpu, 'project.backward', [...load, ...(await projectionBackward(this.gpu, { slices, dWeight, partials, dCoefficients: gradient }, {
+        h: numSlices, size: matrix.size, firstSlice, sliceDtype: matrix.dtype,
+      }))]);
+      if (!this.isLastOf(run)) continue;
+      const dCoefficients = await readFloats(this.gpu, gradient);
       for (let q = 0; q < m; q++) for (let r = 0; r < h; r++) dVector[q] += matrix.M[q * h + r] * dCoefficients[r];
     }
     return dVector;
@@ -131,10 +135,9 @@ export class Projector {
     if (!kept) return false;
     try {
       await this.residentScope.allocated();
-      for (const { run, view } of kept) {
-        this.gpu.device.queue.writeBuffer(view.buffer, 0, asWords(await this.readSlices(run)));
-        this.resident.set(runKey(run), view);
-      }
+      const views = new Map(kept.map(({ run, view }) => [runKey(run), view]));
+      for await (const { run, words } of this.reader.read(this.runs)) this.gpu.device.queue.writeBuffer(views.get(runKey(run))!.buffer, 0, words);
+      for (const [key, view] of views) this.resident.set(key, view);
       return true;
     } catch (error) {
       this.releaseResident();
@@ -154,37 +157,36 @@ export class Projector {
     this.scope.destroy();
   }
 
-  private async slicesOf(run: SliceRun<LoadedMatrix>): Promise<{ slices: BufferView; bytes: number }> {
-    const kept = this.resident.get(runKey(run));
-    if (kept) return { slices: kept, bytes: 0 };
-    const bytes = await this.readSlices(run);
-    const words = asWords(bytes);
-    this.gpu.device.queue.writeBuffer(this.plan.staging.buffer, 0, words);
-    return { slices: { ...this.plan.staging, size: words.byteLength }, bytes: run.numSlices * storedBytes(run.matrix) };
+  /** Every run of every matrix in turn: from the GPU where it is kept there, else from the file, read ahead while the GPU works and no faster than it takes them. */
+  private async *boundRuns(signal?: AbortSignal): AsyncGenerator<BoundRun> {
+    if (this.resident.size > 0) {
+      for (const run of this.runs) {
+        signal?.throwIfAborted();
+        yield { run, slices: this.resident.get(runKey(run))!, storedBytes: 0 };
+      }
+      return;
+    }
+    const { staging } = this.plan;
+    const { queue } = this.gpu.device;
+    const underWay: Promise<void>[] = [];
+    for await (const { run, words, storedBytes } of this.reader.read(this.runs, signal)) {
+      if (underWay.length >= MAX_RUNS_UNDER_WAY) await underWay.shift();
+      queue.writeBuffer(staging.buffer, 0, words);
+      yield { run, slices: { ...staging, size: words.byteLength }, storedBytes };
+      const done = queue.onSubmittedWorkDone();
+      done.catch(() => {});
+      underWay.push(done);
+    }
+    await Promise.all(underWay);
   }
 
-  /** The bytes the GPU gets. */
-  private async readSlices({ matrix, firstSlice, numSlices }: SliceRun<LoadedMatrix>): Promise<Uint8Array> {
-    const { sliceTensor, scales, out } = matrix;
-    const stored = storedBytes(matrix);
-    const bytes = await this.file.readBytes(sliceTensor, firstSlice * stored, (firstSlice + numSlices) * stored);
-    if (!scales) return bytes;
-    return new Uint8Array(dequantizeRows(new Int8Array(bytes.buffer), scales.subarray(firstSlice * out, (firstSlice + numSlices) * out)).buffer);
+  private isLastOf({ firstSlice, numSlices }: SliceRun): boolean {
+    return firstSlice + numSlices === this.network.h;
   }
 
-  private matrixView(arena: BufferView, { weightName, size }: ProjectedMatrix): BufferView {
-    return { buffer: arena.buffer, offset: arena.offset + slotOf(this.table, weightName).offset * 4, size: size * 4 };
+  private matrixView(arena: Arena, { weightName, size }: ProjectedMatrix): BufferView {
+    return arena.range(slotOf(this.table, weightName).offset, size);
   }
 }
 
-/** Bytes of one slice in the file. */
-const storedBytes = (matrix: ProjectedMatrix): number => (matrix.scaleTensor ? matrix.size : bytesOfSlice(matrix));
 const runKey = ({ matrix, firstSlice }: SliceRun): string => `${matrix.sliceTensor}.${firstSlice}`;
-
-/** The bytes as 32-bit words, padded to a whole word. */
-function asWords(bytes: Uint8Array): Uint32Array<ArrayBuffer> {
-  if (bytes.byteLength % 4 === 0 && bytes.byteOffset % 4 === 0) return new Uint32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / 4);
-  const padded = new Uint8Array(Math.ceil(bytes.byteLength / 4) * 4);
-  padded.set(bytes);
-  return new Uint32Array(padded.buffer);
-}

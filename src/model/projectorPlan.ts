@@ -1,13 +1,12 @@
 // What a projector takes on the GPU, and in which runs its slices get there: from shapes and dtypes alone, so that it can be planned without reading the file.
 import { MLP_PROJECTIONS, layerWeight, mlpShape, type ModelConfig } from '../config/modelConfig.ts';
-import type { BufferScope} from '../gpu/buffers.ts';
-import { type BufferView } from '../gpu/buffers.ts';
+import type { BufferScope, BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { projectionPartials, sliceBytes, type SliceDtype } from '../kernels/projection.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
 
-/** Largest staging buffer of streamed slices, in bytes; adapters' binding limits may lower it. */
-export const MAX_STAGING_BYTES = 64 * 2 ** 20;
+/** Largest staging buffer of streamed slices, in bytes; adapters' limits may lower it. JavaScript holds two runs of that size, and the browser one or two on their way. */
+export const MAX_STAGING_BYTES = 32 * 2 ** 20;
 
 /** One MLP matrix of the network as its slices lie in the file. */
 export interface ProjectedMatrix {
@@ -22,6 +21,14 @@ export interface ProjectedMatrix {
   readonly size: number;
   /** Rows of one slice. */
   readonly out: number;
+}
+
+/** A matrix with what is read of it at once. */
+export interface LoadedMatrix extends ProjectedMatrix {
+  /** [h, out], one scale per row, for T stored in 8 bits. */
+  readonly scales?: Float32Array;
+  /** [m, h] */
+  readonly M: Float32Array;
 }
 
 export interface SliceRun<M extends ProjectedMatrix = ProjectedMatrix> {
@@ -58,7 +65,7 @@ export function projectedMatrices(config: ModelConfig, tensors: TensorFile['tens
 /** Makes the buffers of a projector of `h` slices per matrix; they belong to `scope`. */
 export function planProjector(gpu: Gpu, matrices: readonly ProjectedMatrix[], h: number, scope: BufferScope, stagingBytes: number = MAX_STAGING_BYTES): ProjectorPlan {
   const largest = Math.max(...matrices.map((matrix) => bytesOfSlice(matrix)));
-  const stagingLimit = Math.min(stagingBytes, gpu.device.limits.maxStorageBufferBindingSize);
+  const stagingLimit = Math.min(stagingBytes, gpu.device.limits.maxStorageBufferBindingSize, gpu.device.limits.maxBufferSize);
   const slicesPerRun = Math.max(1, Math.min(h, Math.floor(stagingLimit / largest)));
   return {
     coefficients: scope.floats('coefficients', h),
@@ -88,3 +95,6 @@ export function planResident<M extends ProjectedMatrix>(matrices: readonly M[], 
 
 /** Bytes of one slice on the GPU. */
 export const bytesOfSlice = ({ size, dtype }: ProjectedMatrix): number => size * (dtype === 'F16' ? 2 : 4);
+
+/** Bytes of one slice in the file. */
+export const storedBytesOfSlice = (matrix: ProjectedMatrix): number => (matrix.scaleTensor ? matrix.size : bytesOfSlice(matrix));

@@ -1,7 +1,6 @@
 // Recomputing activations changes memory and time, never a bit of the result.
 import { expect, it } from 'vitest';
 import type { ModelConfig } from '../config/modelConfig.ts';
-import { readFloats } from '../gpu/readback.ts';
 import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { SmallModel } from './smallModel.ts';
 
@@ -18,13 +17,13 @@ it('gives the same losses and gradients to the bit in less memory', async () => 
     const before = gpu.buffers.bytes;
     const model = await SmallModel.create(gpu, CONFIG, SHAPE, { train: true, recompute });
     const bytes = gpu.buffers.bytes - before;
-    model.loadWeights(randomFloats(model.table.length, 1));
+    await model.loadWeights(randomFloats(model.table.length, 1));
     model.setLossScale(1 / rows);
     await withoutGpuErrors(gpu, async () => {
       // Twice, so that nothing left over from the first pass can matter.
       model.accumulateGradients(tokens, targets, { clear: true });
       model.accumulateGradients(tokens, targets, { clear: true });
-      results.push({ loss: await model.meanLoss(), gradients: await readFloats(gpu, model.gradients), bytes });
+      results.push({ loss: await model.meanLoss(), gradients: await model.gradients.read(gpu), bytes });
     });
     model.destroy();
   }

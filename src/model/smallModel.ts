@@ -6,14 +6,16 @@ import { UserError, invariant } from '../core/invariant.ts';
 import { BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps, type Op } from '../gpu/dispatch.ts';
-import { Readback, readFloats } from '../gpu/readback.ts';
+import { Readback } from '../gpu/readback.ts';
 import { packDistillationMix, type DistillationMix } from '../kernels/distillation.ts';
 import { sortRowsByToken, sortedStartsLength } from '../kernels/embedding.ts';
 import { NUM_STEP_SCALARS, STEP_SCALARS } from '../kernels/stepScalars.ts';
+import { Arena } from './arena.ts';
+import { arenaViews } from './arenaViews.ts';
 import { planBackward, type BackwardPlan } from './backward.ts';
 import { planForward, type BatchShape, type ForwardPlan, type KeptActivations } from './forward.ts';
-import { planHead, type TeacherHead } from './head.ts';
-import { arenaViews, createParameterTable, type ParameterTable } from './parameters.ts';
+import { headChunkRows, planHead, type TeacherHead } from './head.ts';
+import { createParameterTable, type ParameterTable } from './parameters.ts';
 
 /** Whom a student learns from beside its targets, and how much. */
 export interface Teacher extends DistillationMix {
@@ -33,7 +35,7 @@ export interface SmallModelOptions {
 const keptActivations = (train: boolean, recompute: boolean): KeptActivations => (!train ? 'none' : recompute ? 'inputs' : 'all');
 
 interface TrainingParts {
-  readonly gradients: BufferView;
+  readonly gradients: Arena;
   readonly backward: BackwardPlan;
   /** A micro-batch's gradients added to what is there. */
   readonly ops: readonly Op[];
@@ -50,7 +52,7 @@ export class SmallModel {
     readonly config: ModelConfig,
     readonly shape: BatchShape,
     readonly table: ParameterTable,
-    readonly weights: BufferView,
+    readonly weights: Arena,
     /** f32 buffer of per-step numbers; see kernels/stepScalars.ts. */
     readonly scalars: BufferView,
     /** [N] nats of the batch that ran last: of its targets after `evaluate`, of what is trained on (a teacher's share included) after `accumulateGradients`. */
@@ -72,29 +74,30 @@ export class SmallModel {
     const mix = teacher && packDistillationMix(teacher);
     if (teacher) checkTeaches(teacher.model, config, shape, train);
     const table = createParameterTable(config);
-    checkFits(gpu, config, shape, table);
+    checkActivationsFit(gpu, config, shape);
     const rows = shape.batchSize * shape.seqLen;
     const scope = new BufferScope(gpu.buffers, train ? 'train' : 'evaluate');
-    const weights = scope.floats('weights', table.length);
+    const weights = Arena.create(scope, 'weights', table, gpu.device.limits);
     const scalars = scope.floats('scalars', NUM_STEP_SCALARS);
     const losses = scope.floats('losses', rows);
     const targets = scope.floats('targets', rows);
-    const views = arenaViews(config, table, weights);
+    const views = arenaViews(config, weights);
     const forward = await planForward(gpu, config, shape, views, scope, { kept: keptActivations(train, recompute) });
     const head = { hidden: forward.hidden, embedding: views.embedding, targets, losses };
     const evaluationOps = [...forward.ops, ...(await planHead(gpu, config, rows, head, scope))];
     let training: TrainingParts | undefined;
     if (train) {
-      const gradients = scope.floats('gradients', table.length);
-      const gradientViews = arenaViews(config, table, gradients);
+      const gradients = Arena.create(scope, 'gradients', table, gpu.device.limits);
+      const gradientViews = arenaViews(config, gradients);
       const dHidden = scope.floats('dHidden', rows * config.hiddenSize);
       const teacherHead = teacher && mix && { ...teacher.model.headInputs, mix: scope.upload('distillationMix', mix) };
       const headOps = await planHead(gpu, config, rows, head, scope, { dHidden, dEmbedding: gradientViews.embedding, scalars, teacher: teacherHead });
       const backward = await planBackward(gpu, config, shape, forward, views, gradientViews, dHidden, scope);
       const teacherOps = teacher ? teacher.model.forward.ops : [];
       const ops = [...teacherOps, ...forward.ops, ...headOps, ...backward.ops];
+      const clears = gradients.parts.map((view): Op => ({ kind: 'clear', label: 'gradients', view }));
       training = {
-        gradients, backward, ops, clearingOps: [{ kind: 'clear', label: 'gradients', view: gradients }, ...ops],
+        gradients, backward, ops, clearingOps: [...clears, ...ops],
         order: new Uint32Array(rows), starts: new Uint32Array(sortedStartsLength(rows)),
         teacher: teacherHead && { model: teacher.model, mix: teacherHead.mix },
       };
@@ -109,26 +112,25 @@ export class SmallModel {
   }
 
   /** The gradient arena; same layout as `weights`. */
-  get gradients(): BufferView {
+  get gradients(): Arena {
     invariant(this.training, 'a model made for evaluation has no gradients');
     return this.training.gradients;
   }
 
   /** What a student's head reads of this model as its teacher: views to read, of which `computeHidden` fills `hidden`. */
   get headInputs(): Omit<TeacherHead, 'mix'> {
-    const { embedding } = arenaViews(this.config, this.table, this.weights);
+    const { embedding } = arenaViews(this.config, this.weights);
     return { hidden: this.forward.hidden, embedding, hiddenSize: this.config.hiddenSize };
   }
 
-  /** Replaces all weights by a CPU arena (see packArena). */
-  loadWeights(arena: Float32Array): void {
-    invariant(arena.length === this.table.length, 'arena has the length of the parameter table');
-    this.write(this.weights, arena);
+  /** Replaces all weights by a CPU arena (see packArena); nothing may run on this model, and the array must stay as it is, until this resolves. */
+  loadWeights(arena: Float32Array): Promise<void> {
+    return this.weights.write(this.gpu, arena);
   }
 
-  /** A CPU copy of the weights. */
+  /** A CPU copy of the weights; nothing may change them before this resolves. */
   readWeights(): Promise<Float32Array> {
-    return readFloats(this.gpu, this.weights);
+    return this.weights.read(this.gpu);
   }
 
   /** Loss in nats of every row [N] under the present weights; 0 for ignored targets. `tokens` and `targets`: [B * T]. */
@@ -220,20 +222,18 @@ function checkTeaches(teacher: SmallModel, config: ModelConfig, shape: BatchShap
   }
 }
 
-function checkFits(gpu: Gpu, config: ModelConfig, { batchSize, seqLen }: BatchShape, table: ParameterTable): void {
+function checkActivationsFit(gpu: Gpu, config: ModelConfig, { batchSize, seqLen }: BatchShape): void {
   const { limits } = gpu.device;
   const rows = batchSize * seqLen;
   const sizes: [string, number][] = [
-    ['the embedding', config.vocabSize * config.hiddenSize * 4],
     ['the MLP activations of one layer', rows * 2 * config.intermediateSize * 4],
     ['the attention activations of one layer', rows * 3 * config.hiddenSize * 4],
+    ['one chunk of logits', headChunkRows(rows, config.vocabSize, limits) * config.vocabSize * 4],
   ];
   for (const [what, bytes] of sizes) {
+    if (bytes > limits.maxBufferSize) throw new UserError(`This graphics adapter allows buffers of ${formatBytes(limits.maxBufferSize)}, but ${what} takes ${formatBytes(bytes)}; choose a smaller batch or window.`);
     if (bytes > limits.maxStorageBufferBindingSize) {
       throw new UserError(`This graphics adapter binds at most ${formatBytes(limits.maxStorageBufferBindingSize)} at once, but ${what} takes ${formatBytes(bytes)}; choose a smaller batch or window.`);
     }
-  }
-  if (table.length * 4 > limits.maxBufferSize) {
-    throw new UserError(`This graphics adapter allows buffers of ${formatBytes(limits.maxBufferSize)}, but the weights of this model take ${formatBytes(table.length * 4)}.`);
   }
 }

@@ -20,16 +20,18 @@ export async function tuneKernels(gpu: Gpu, config: ModelConfig, shape: BatchSha
   if (!measuresKernels(gpu)) return;
   const heads = attentionShape(config, shape);
   if (options.train && !isAttentionTuned(gpu, heads)) await tuneAttention(gpu, heads);
-  const untuned = gemmUses(config, shape, options).filter((use) => !isTuned(gpu, use));
+  const untuned = gemmUses(gpu.device.limits, config, shape, options).filter((use) => !isTuned(gpu, use));
   if (untuned.length > 0) await tuneGemm(gpu, untuned, { budgetMs: TUNING_BUDGET_MS });
 }
 
 const attentionShape = ({ numAttentionHeads: NH, headDim: HS }: ModelConfig, { batchSize: B, seqLen: T }: BatchShape) => ({ B, T, NH, HS });
 
-/** Makes and frees what tuneKernels has on the GPU at its largest: one product's operands and result, and the result's way back. */
+/** Makes and frees what tuneKernels has on the GPU: product after product its operands and result, and the result's way back. */
 export function planTuning(gpu: Gpu, config: ModelConfig, shape: BatchShape, options: { readonly train: boolean }): void {
   if (!measuresKernels(gpu)) return;
-  const scope = new BufferScope(gpu.buffers, 'tuning');
-  scope.floats('largest', Math.max(...gemmUses(config, shape, options).map(({ M, N, K }) => M * K + N * K + 2 * M * N)));
-  scope.destroy();
+  for (const { M, N, K } of gemmUses(gpu.device.limits, config, shape, options)) {
+    const scope = new BufferScope(gpu.buffers, 'tuning');
+    for (const [name, numFloats] of [['a', M * K], ['b', N * K], ['c', M * N], ['readback', M * N]] as const) scope.floats(name, numFloats);
+    scope.destroy();
+  }
 }

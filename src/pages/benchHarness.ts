@@ -57,7 +57,7 @@ export async function trainStep(config: BenchConfig, steps: number, { weights, b
   const stepper = await Stepper.create(gpu, model, OPTIMIZER, 1);
   try {
     const entries = weights instanceof Map ? [...weights] : Object.entries(weights);
-    model.loadWeights(packArena(model.table, new Map(entries.map(([name, data]) => [name, { data }]))));
+    await model.loadWeights(packArena(model.table, new Map(entries.map(([name, data]) => [name, { data }]))));
     const msPerStep: number[] = [];
     const losses: number[] = [];
     for (let step = 1; step <= steps; step++) {

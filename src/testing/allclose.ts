@@ -32,3 +32,11 @@ export function expectClose(what: string, actual: ArrayLike<number>, expected: A
     throw new Error(`${what}: relative error ${error} over ${tolerance} at ${index}: got ${actual[index]}, expected ${expected[index]} (lengths ${actual.length}, ${expected.length})`);
   }
 }
+
+/** @throws Error naming `what` and the first index where the floats are not the same bits, or where one is NaN */
+export function expectSameBits(what: string, actual: Float32Array, expected: Float32Array): void {
+  if (actual.length !== expected.length) throw new Error(`${what}: ${actual.length} numbers, not ${expected.length}`);
+  const [a, b] = [actual, expected].map(({ buffer, byteOffset, length }) => new Uint32Array(buffer, byteOffset, length));
+  const index = a.findIndex((bits, i) => bits !== b[i] || Number.isNaN(actual[i]));
+  if (index >= 0) throw new Error(`${what}: number ${index} is ${actual[index]}, not ${expected[index]} to the bit`);
+}

@@ -1,13 +1,13 @@
-// AdamW (Loshchilov and Hutter, arXiv 1711.05101) over the whole weight arena, after clipping by the global gradient norm. All per-step numbers are data
+// AdamW (Loshchilov and Hutter, arXiv 1711.05101) over the whole weight arena, block by block, after clipping by the global gradient norm. All per-step numbers are data
 // in the model's scalar buffer.
 import { invariant } from '../core/invariant.ts';
-import { BINDING_ALIGNMENT_FLOATS, BufferScope, subview, type BufferView } from '../gpu/buffers.ts';
+import { BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { settleOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
-import { readFloats } from '../gpu/readback.ts';
 import { adamw } from '../kernels/adamw.ts';
 import { gradientNorm, gradientNormPartials } from '../kernels/gradientNorm.ts';
 import { NUM_STEP_SCALARS, packStepScalars, type StepScalarValues } from '../kernels/stepScalars.ts';
+import { Arena } from '../model/arena.ts';
 import type { SmallModel } from '../model/smallModel.ts';
 
 export interface OptimizerSettings {
@@ -39,7 +39,7 @@ export class Optimizer {
     /** Clip and update the weights with the gradients accumulated so far. */
     readonly ops: readonly Op[],
     norm: BufferView,
-    private readonly moments: { readonly first: BufferView; readonly second: BufferView },
+    private readonly moments: { readonly first: Arena; readonly second: Arena },
     private readonly scope: BufferScope,
   ) {
     this.norm = norm;
@@ -50,16 +50,16 @@ export class Optimizer {
   static async create(gpu: Gpu, model: SmallModel, settings: OptimizerSettings): Promise<Optimizer> {
     const { table, weights, gradients, scalars } = model;
     const scope = new BufferScope(gpu.buffers, 'adamw');
-    const m = scope.floats('m', table.length);
-    const v = scope.floats('v', table.length);
+    const m = Arena.create(scope, 'm', table, gpu.device.limits);
+    const v = Arena.create(scope, 'v', table, gpu.device.limits);
     const norm = scope.floats('norm', 2);
-    const ranges = bindableRanges(table.length, table.decayLength, gpu.device.limits.maxStorageBufferBindingSize);
-    const segments = ranges.map(({ first, count }) => subview(gradients, first, count));
-    const partials = scope.floats('normPartials', gradientNormPartials(segments));
-    const ops: PendingOps[] = [gradientNorm(gpu, { gradients: segments, partials, norm, scalars })];
-    for (const { first, count, decays } of ranges) {
-      const part = (view: BufferView): BufferView => subview(view, first, count);
-      ops.push(adamw(gpu, { weights: part(weights), gradients: part(gradients), m: part(m), v: part(v), scalars, norm }, { numFloats: count, decays }));
+    const blocksOf = ({ blocks }: Arena): BufferView[] => blocks.map(({ view }) => view);
+    const [weightBlocks, gradientBlocks, mBlocks, vBlocks] = [weights, gradients, m, v].map(blocksOf);
+    const partials = scope.floats('normPartials', gradientNormPartials(gradientBlocks));
+    const ops: PendingOps[] = [gradientNorm(gpu, { gradients: gradientBlocks, partials, norm, scalars })];
+    for (const [index, { length, decays }] of weights.blocks.entries()) {
+      const views = { weights: weightBlocks[index], gradients: gradientBlocks[index], m: mBlocks[index], v: vBlocks[index], scalars, norm };
+      ops.push(adamw(gpu, views, { numFloats: length, decays }));
     }
     const settled = await settleOps(ops);
     await scope.allocatedOrFreed();
@@ -76,37 +76,18 @@ export class Optimizer {
     this.gpu.device.queue.writeBuffer(model.scalars.buffer, model.scalars.offset, packStepScalars(scalars, packedScalars));
   }
 
-  /** Copies of the moments; with the weights and the step's number they are all that the next step depends on. */
+  /** Copies of the moments; with the weights and the step's number they are all that the next step depends on. No step may be under way. */
   async readMoments(): Promise<Moments> {
-    return { first: await readFloats(this.gpu, this.moments.first), second: await readFloats(this.gpu, this.moments.second) };
+    return { first: await this.moments.first.read(this.gpu), second: await this.moments.second.read(this.gpu) };
   }
 
-  loadMoments({ first, second }: Moments): void {
-    for (const [view, values] of [[this.moments.first, first], [this.moments.second, second]] as const) {
-      invariant(values.byteLength === view.size, 'moments have the length of the weights');
-      this.gpu.device.queue.writeBuffer(view.buffer, view.offset, values.buffer as ArrayBuffer, values.byteOffset, values.byteLength);
-    }
+  /** Moments laid out as the weights; they must stay as they are until this resolves. */
+  async loadMoments({ first, second }: Moments): Promise<void> {
+    await this.moments.first.write(this.gpu, first);
+    await this.moments.second.write(this.gpu, second);
   }
 
   destroy(): void {
     this.scope.destroy();
   }
-}
-
-interface BindableRange {
-  readonly first: number;
-  readonly count: number;
-  readonly decays: boolean;
-}
-
-/** Cuts an arena where decay ends and where a binding would grow past the adapter's limit (in bytes). */
-export function bindableRanges(length: number, decayLength: number, maxBindingBytes: number): BindableRange[] {
-  const most = Math.floor(maxBindingBytes / 4 / BINDING_ALIGNMENT_FLOATS) * BINDING_ALIGNMENT_FLOATS;
-  const ranges: BindableRange[] = [];
-  const cut = (from: number, to: number, decays: boolean): void => {
-    for (let first = from; first < to; first += most) ranges.push({ first, count: Math.min(most, to - first), decays });
-  };
-  cut(0, decayLength, true);
-  cut(decayLength, length, false);
-  return ranges;
 }

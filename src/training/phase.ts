@@ -80,9 +80,14 @@ export class Phase {
   static async create(gpu: Gpu, plan: PhasePlan, checkpoint?: PhaseCheckpoint): Promise<Phase> {
     const { model, stepper, teacher } = await createTrainee(gpu, plan.model, plan.settings, plan.teacher);
     const phase = new Phase(plan, model, stepper, teacher);
-    model.loadWeights(checkpoint?.weights ?? plan.weights);
-    if (plan.teacher) teacher?.loadWeights(plan.teacher.weights);
-    if (checkpoint) phase.restore(checkpoint);
+    try {
+      await model.loadWeights(checkpoint?.weights ?? plan.weights);
+      if (plan.teacher) await teacher?.loadWeights(plan.teacher.weights);
+      if (checkpoint) await phase.restore(checkpoint);
+    } catch (error) {
+      phase.destroy();
+      throw error;
+    }
     return phase;
   }
 
@@ -185,12 +190,12 @@ export class Phase {
     this.teacher?.destroy();
   }
 
-  private restore({ step, windowsConsumed, stopping, moments, bestWeights }: PhaseCheckpoint): void {
+  private async restore({ step, windowsConsumed, stopping, moments, bestWeights }: PhaseCheckpoint): Promise<void> {
     this.stepsTaken = step;
     this.evaluatedStep = step % this.plan.settings.evaluateEvery === 0 ? step : undefined;
     this.plan.windows.seek(windowsConsumed);
     this.stopping.restore(stopping);
-    this.stepper.loadMoments(moments);
+    await this.stepper.loadMoments(moments);
     this.best = { step: stopping.bestStep, weights: bestWeights };
   }
 }

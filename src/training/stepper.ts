@@ -123,8 +123,8 @@ export class Stepper {
     return this.optimizer.readMoments();
   }
 
-  loadMoments(moments: Moments): void {
-    this.optimizer.loadMoments(moments);
+  loadMoments(moments: Moments): Promise<void> {
+    return this.optimizer.loadMoments(moments);
   }
 
   destroy(): void {

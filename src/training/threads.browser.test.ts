@@ -30,7 +30,7 @@ async function trainGolden(gpu: Gpu): Promise<Trained> {
   const golden = await loadGolden();
   const config = { ...golden.config, maxPositionEmbeddings: golden.T };
   const model = await SmallModel.create(gpu, config, { batchSize: golden.B, seqLen: golden.T }, { train: true });
-  model.loadWeights(packArena(model.table, golden.weights));
+  await model.loadWeights(packArena(model.table, golden.weights));
   const stepper = await Stepper.create(gpu, model, golden.optimizer, 1);
   const losses: number[] = [];
   for (const [i, tokens] of golden.tokens.entries()) {
