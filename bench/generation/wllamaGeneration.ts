@@ -4,9 +4,10 @@ import wasmUrl from '@wllama/wllama/esm/wasm/wllama.wasm?url';
 import { ggufModel } from './ggufModel.ts';
 import type { Contestant, Workload } from './workload.ts';
 
+const END_OF_TEXT = '<|endoftext|>';
 const QUIET = { debug: () => {}, log: () => {}, warn: () => {}, error: (...words: unknown[]) => console.error(...words) };
 
-export async function createWllama({ config, weights, tokenizerJson, endOfText }: Workload, runsOn: 'webgpu' | 'wasm'): Promise<Contestant> {
+export async function createWllama({ config, weights, tokenizerJson, endOfText, decode }: Workload, runsOn: 'webgpu' | 'wasm'): Promise<Contestant> {
   const wllama = new Wllama({ default: wasmUrl }, { suppressNativeLog: true, logger: QUIET });
   await wllama.loadModel([ggufModel(config, weights, tokenizerJson, endOfText)], {
     n_ctx: config.maxPositionEmbeddings, n_threads: navigator.hardwareConcurrency, n_parallel: 1, seed: 1,
@@ -17,13 +18,14 @@ export async function createWllama({ config, weights, tokenizerJson, endOfText }
     ours: false,
     runsOn,
     async generate(prompt, count) {
-      const { choices } = await wllama.createCompletion({
-        // llama.cpp's server takes ids as well as text.
-        prompt: prompt as unknown as string[],
-        max_tokens: count, temperature: 0, top_k: 1, ignore_eos: true,
+      // This llama.cpp server takes text alone; special tokens are read in it.
+      const text = prompt.map((id) => (id === endOfText ? END_OF_TEXT : decode([id]))).join('');
+      const { choices, usage } = await wllama.createCompletion({
+        prompt: text, max_tokens: count, temperature: 0, top_k: 1, ignore_eos: true,
         // Or the second time it would not read the prompt.
         ...{ cache_prompt: false },
       });
+      if (usage.prompt_tokens !== prompt.length) throw new Error(`wllama reads ${usage.prompt_tokens} tokens where ${prompt.length} were meant`);
       return choices[0].text;
     },
     dispose: () => wllama.exit(),
