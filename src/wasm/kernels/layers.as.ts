@@ -150,7 +150,7 @@ export function ropeDecode(first: i32, end: i32, scratch: usize, qkv: usize, cos
 /** Through exp(-|g|), which cannot overflow. */
 // @ts-ignore: decorator
 @inline
-function sigmoid4(g: v128): v128 {
+export function sigmoid4(g: v128): v128 {
   const e = exp4(f32x4.neg(f32x4.abs(g)));
   const one = f32x4.splat(1);
   return f32x4.div(v128.bitselect(one, e, f32x4.ge(g, f32x4.splat(0))), f32x4.add(one, e));
