@@ -31,7 +31,7 @@ it('repeats from its seed, stays within the context and ends before end of text'
   const generator = await Generator.create(gpu, config, packArena(createParameterTable(config), weights), 'test');
   const collect = async (seed: number, endOfText: number, prompt: number[]): Promise<number[]> => {
     const ids: number[] = [];
-    for await (const id of generator.generate(prompt, { maxTokens: 100, temperature: 1, topP: 0.95, seed, endOfText })) ids.push(id);
+    for await (const group of generator.generate(prompt, { maxTokens: 100, temperature: 1, topP: 0.95, seed, endOfText })) ids.push(...group);
     return ids;
   };
   const first = await collect(3, -1, [1, 2, 3]);

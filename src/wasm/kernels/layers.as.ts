@@ -142,11 +142,6 @@ export function ropeRotate(first: i32, end: i32, scratch: usize, qkv: usize, cos
   for (let row = first; row < end; row++) turn(qkv + ((<usize>row * 3 * NH * HS) << 2), cosSin + ((<usize>(row % T) * HS) << 2), NH, HS, direction);
 }
 
-/** The single row of qkv, at position state[0]. One item. */
-export function ropeDecode(first: i32, end: i32, scratch: usize, qkv: usize, cosSin: usize, state: usize, NH: i32, HS: i32): void {
-  if (first < end) turn(qkv, cosSin + ((<usize>load<u32>(state) * HS) << 2), NH, HS, 1);
-}
-
 /** Through exp(-|g|), which cannot overflow. */
 // @ts-ignore: decorator
 @inline
