@@ -1,6 +1,6 @@
-// node bench/generation.mjs [--prompt 64] [--tokens 128] [--rounds 6] [--engines webgpu,wasm,ort-webgpu,ort-wasm,wllama-webgpu,wllama-wasm] [--baseline COMMIT] [--hardware] [--json FILE] [--log]
-// Times greedy generation with the same weights here, in onnxruntime-web and in wllama, in turn in one headless Chromium. All must say the same, or the run fails. --baseline adds another commit's generation on both devices
-// (its WebAssembly kernels are compiled from this tree's sources).
+// node bench/generation.mjs [--prompt 64] [--tokens 128] [--rounds 6] [--engines A,B,...] [--baseline COMMIT] [--hardware] [--json FILE] [--log]
+// Times greedy generation with the same weights here, in onnxruntime-web and in wllama, in turn in one headless Chromium. All must say the same, or the run fails. --baseline adds another commit's generation on both devices.
+// --engines: of webgpu, wasm (ours), ort-webgpu, ort-wasm, wllama-webgpu (GPUs with 16-bit floats), wllama-wasm, and the last three's like on one thread: wasm-1, ort-wasm-1, wllama-wasm-1.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ const { values } = parseArgs({
     prompt: { type: 'string', default: '64' },
     tokens: { type: 'string', default: '128' },
     rounds: { type: 'string', default: '6' },
-    engines: { type: 'string', default: 'webgpu,wasm,ort-webgpu,ort-wasm,wllama-webgpu,wllama-wasm' },
+    engines: { type: 'string', default: 'webgpu,wasm,ort-webgpu,ort-wasm,ort-wasm-1,wllama-wasm,wllama-wasm-1' },
     baseline: { type: 'string' },
     hardware: { type: 'boolean', default: false },
     json: { type: 'string' },

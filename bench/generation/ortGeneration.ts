@@ -5,20 +5,21 @@ import type { Contestant, Workload } from './workload.ts';
 
 type Provider = 'webgpu' | 'wasm';
 
-export async function createOrt({ config, weights }: Workload, provider: Provider): Promise<Contestant> {
+export async function createOrt({ config, weights }: Workload, provider: Provider, threads = navigator.hardwareConcurrency): Promise<Contestant> {
   const { numAttentionHeads: NH, headDim: HS, numHiddenLayers: L } = config;
   const ort = (provider === 'webgpu' ? await import('onnxruntime-web/webgpu') : await import('onnxruntime-web/wasm')) as typeof OnnxRuntime;
-  ort.env.wasm.numThreads = navigator.hardwareConcurrency;
+  ort.env.wasm.numThreads = threads;
   ort.env.logLevel = 'error';
   const caches = Array.from({ length: L }, (_, layer) => [`${layer}.key`, `${layer}.value`]).flat();
   const session = await ort.InferenceSession.create(onnxDecoder(config, weights), {
     executionProviders: [provider],
     logSeverityLevel: 3,
+    intraOpNumThreads: threads,
     graphOptimizationLevel: 'all',
     preferredOutputLocation: provider === 'webgpu' ? Object.fromEntries(caches.map((name) => [`present.${name}`, 'gpu-buffer'])) : undefined,
   });
   return {
-    name: `onnxruntime-web ${ort.env.versions.web} (${provider === 'webgpu' ? 'WebGPU' : `WebAssembly, ${ort.env.wasm.numThreads} threads`})`,
+    name: `onnxruntime-web ${ort.env.versions.web} (${provider === 'webgpu' ? 'WebGPU' : `WebAssembly, threads: ${threads}`})`,
     ours: false,
     runsOn: provider,
     async generate(prompt, count) {

@@ -11,7 +11,7 @@ export interface GenerationBenchOptions {
   readonly promptTokens: number;
   readonly newTokens: number;
   readonly rounds: number;
-  /** Which engines take part, of ENGINES. */
+  /** Which engines take part, by the names below. */
   readonly engines: readonly string[];
   /** Folder of another tree of this project, served by this server, whose generation takes part. */
   readonly baseline?: string;
@@ -25,6 +25,9 @@ export interface GenerationBenchReport {
   /** Engines that did not start or gave up, with their words. */
   readonly failures: Readonly<Record<string, string>>;
 }
+
+/** An engine whose rounds take longer runs two: the ratio is plain by then, and the others' rounds are close together. */
+const SLOW_MILLISECONDS = 15_000;
 
 declare global {
   interface Window {
@@ -41,18 +44,22 @@ window.__generationBench = async ({ promptTokens, newTokens, rounds, engines, ba
     if (!baseline) throw new Error('There is no --baseline');
     return createOurs(await open(baseline), workload, name, await moduleOf<Tree>(baseline, 'model/generation.ts'));
   };
+  const oursInWasm = async (threads?: number): Promise<Contestant> => {
+    const gpu = await openWasm({ threads });
+    return createOurs(gpu, workload, `ours (${gpu.adapter.name})`);
+  };
   const creators: Record<string, () => Promise<Contestant>> = {
     webgpu: async () => createOurs(await openGpu(), workload, 'ours (WebGPU)'),
-    wasm: async () => {
-      const gpu = await openWasm();
-      return createOurs(gpu, workload, `ours (${gpu.adapter.name})`);
-    },
+    wasm: () => oursInWasm(),
+    'wasm-1': () => oursInWasm(1),
     'baseline-webgpu': () => baselineOn(async (tree) => (await moduleOf<{ openGpu: typeof openGpu }>(tree, 'gpu/device.ts')).openGpu(), 'baseline (WebGPU)'),
     'baseline-wasm': () => baselineOn(async (tree) => (await moduleOf<{ openWasm: typeof openWasm }>(tree, 'wasm/openWasm.ts')).openWasm(), 'baseline (WebAssembly)'),
     'ort-webgpu': () => createOrt(workload, 'webgpu'),
     'ort-wasm': () => createOrt(workload, 'wasm'),
+    'ort-wasm-1': () => createOrt(workload, 'wasm', 1),
     'wllama-webgpu': () => createWllama(workload, 'webgpu'),
     'wllama-wasm': () => createWllama(workload, 'wasm'),
+    'wllama-wasm-1': () => createWllama(workload, 'wasm', 1),
   };
   const failures: Record<string, string> = {};
   const running: { contestant: Contestant; timeline: Timeline }[] = [];
@@ -80,6 +87,7 @@ window.__generationBench = async ({ promptTokens, newTokens, rounds, engines, ba
   for (let round = 0; round < rounds; round++) {
     for (const entry of [...running]) {
       const { contestant, timeline } = entry;
+      if (timeline.wholeMilliseconds.length >= 2 && timeline.wholeMilliseconds.at(-1)! > SLOW_MILLISECONDS) continue;
       try {
         timeline.wholeMilliseconds.push(await timed(contestant, newTokens));
         timeline.firstMilliseconds.push(await timed(contestant, 1));

@@ -7,14 +7,16 @@ import type { Contestant, Workload } from './workload.ts';
 const END_OF_TEXT = '<|endoftext|>';
 const QUIET = { debug: () => {}, log: () => {}, warn: () => {}, error: (...words: unknown[]) => console.error(...words) };
 
-export async function createWllama({ config, weights, tokenizerJson, endOfText, decode }: Workload, runsOn: 'webgpu' | 'wasm'): Promise<Contestant> {
+export async function createWllama({ config, weights, tokenizerJson, endOfText, decode }: Workload, runsOn: 'webgpu' | 'wasm', threads = navigator.hardwareConcurrency): Promise<Contestant> {
+  // Without it llama.cpp says nothing and computes on the processor.
+  if (runsOn === 'webgpu' && !(await navigator.gpu.requestAdapter())?.features.has('shader-f16')) throw new Error('llama.cpp needs 16-bit floats of a GPU');
   const wllama = new Wllama({ default: wasmUrl }, { suppressNativeLog: true, logger: QUIET });
   await wllama.loadModel([ggufModel(config, weights, tokenizerJson, endOfText)], {
-    n_ctx: config.maxPositionEmbeddings, n_threads: navigator.hardwareConcurrency, n_parallel: 1, seed: 1,
+    n_ctx: config.maxPositionEmbeddings, n_threads: threads, n_parallel: 1, seed: 1,
     ...(runsOn === 'wasm' ? { n_gpu_layers: 0 } : {}),
   });
   return {
-    name: `wllama (${runsOn === 'webgpu' ? 'WebGPU' : `WebAssembly, ${wllama.getNumThreads()} threads`})`,
+    name: `wllama (${runsOn === 'webgpu' ? 'WebGPU' : `WebAssembly, threads: ${wllama.getNumThreads()}`})`,
     ours: false,
     runsOn,
     async generate(prompt, count) {
