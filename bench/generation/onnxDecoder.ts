@@ -12,8 +12,14 @@ const CONTRIB = 'com.microsoft';
 
 type Dimension = number | string;
 
-/** The file. Inputs: tokens i64 [1, T], seqlens_k i32 [1] (cached and new, less one), total i32 (cached and new), past.N.key/value [1, NH, P, HS]; outputs: next i64 [1], present.N.key/value. */
-export function onnxDecoder(config: ModelConfig, weights: Weights): Uint8Array<ArrayBuffer> {
+/** 'plain' spells attention out in standard operators: on SwiftShader the fused one of onnxruntime-web 1.30 gave other tokens than every other engine here. */
+export type OnnxAttention = 'fused' | 'plain';
+
+/**
+ * The file. Inputs: tokens i64 [1, T], past.N.key/value [1, NH, P, HS], for fused attention seqlens_k i32 [1] (cached and new tokens, less one) and total i32 (cached and new), for plain attention positions i64 [T] and mask
+ * [T, P + T] (0 or a large negative number); outputs: next i64 [1, 1], present.N.key/value.
+ */
+export function onnxDecoder(config: ModelConfig, weights: Weights, attention: OnnxAttention): Uint8Array<ArrayBuffer> {
   const { hiddenSize: C, intermediateSize: F, numAttentionHeads: NH, headDim: HS, vocabSize: V, numHiddenLayers: L, maxPositionEmbeddings: maxT, rmsNormEps } = config;
   const graph = new ProtobufMessage().text(2, 'decoder');
   const floats = (name: string, shape: readonly number[], data: Float32Array): string => {
@@ -49,6 +55,40 @@ export function onnxDecoder(config: ModelConfig, weights: Weights): Uint8Array<A
   // A norm of a sum also gives the sum: the residual stream.
   const addAndNorm = (residual: string, branch: string, weight: string, normed: string, sum: string): void =>
     node('SkipSimplifiedLayerNormalization', [residual, branch, floats(`${normed}.weight`, [C], weights.get(weight)!)], [normed, '', '', sum], [epsilon], CONTRIB);
+  if (attention === 'plain') {
+    node('Gather', ['cosines', 'positions'], ['cosine'], [integerAttribute('axis', 0)]);
+    node('Gather', ['sines', 'positions'], ['sine'], [integerAttribute('axis', 0)]);
+    integers('headShape', [1, -1, NH, HS]);
+    integers('rowShape', [1, -1, C]);
+    floats('scale', [1], Float32Array.of(1 / Math.sqrt(HS)));
+  }
+  const plainAttention = (own: (name: string) => string, layer: number): void => {
+    node('Split', [own('qkv')], ['q', 'k', 'v'].map(own), [integerAttribute('axis', 2)]);
+    for (const part of ['q', 'k', 'v'].map(own)) {
+      node('Reshape', [part, 'headShape'], [`${part}.rows`]);
+      node('Transpose', [`${part}.rows`], [`${part}.heads`], [integersAttribute('perm', [0, 2, 1, 3])]);
+    }
+    for (const part of ['q', 'k'].map(own)) {
+      const [low, high] = [`${part}.low`, `${part}.high`];
+      node('Split', [`${part}.heads`], [low, high], [integerAttribute('axis', 3)]);
+      for (const [first, second, sign, turned] of [[low, high, 'Sub', `${low}.turned`], [high, low, 'Add', `${high}.turned`]]) {
+        node('Mul', [first, 'cosine'], [`${first}.cosine`]);
+        node('Mul', [second, 'sine'], [`${second}.sine`]);
+        node(sign, [`${first}.cosine`, `${second}.sine`], [turned]);
+      }
+      node('Concat', [`${low}.turned`, `${high}.turned`], [`${part}.turned`], [integerAttribute('axis', 3)]);
+    }
+    node('Concat', [`past.${layer}.key`, own('k.turned')], [`present.${layer}.key`], [integerAttribute('axis', 2)]);
+    node('Concat', [`past.${layer}.value`, own('v.heads')], [`present.${layer}.value`], [integerAttribute('axis', 2)]);
+    node('Transpose', [`present.${layer}.key`], [own('keys')], [integersAttribute('perm', [0, 1, 3, 2])]);
+    node('MatMul', [own('q.turned'), own('keys')], [own('products')]);
+    node('Mul', [own('products'), 'scale'], [own('scaled')]);
+    node('Add', [own('scaled'), 'mask'], [own('scores')]);
+    node('Softmax', [own('scores')], [own('shares')], [integerAttribute('axis', 3)]);
+    node('MatMul', [own('shares'), `present.${layer}.value`], [own('heads')]);
+    node('Transpose', [own('heads')], [own('headRows')], [integersAttribute('perm', [0, 2, 1, 3])]);
+    node('Reshape', [own('headRows'), 'rowShape'], [own('attention')]);
+  };
   for (let layer = 0; layer < L; layer++) {
     const own = (name: string): string => `layer.${layer}.${name}`;
     const weight = (part: string): string => layerWeight(layer, part);
@@ -56,7 +96,8 @@ export function onnxDecoder(config: ModelConfig, weights: Weights): Uint8Array<A
     if (layer === 0) node('SimplifiedLayerNormalization', ['x.0', floats('norm.0', [C], weights.get(weight('input_layernorm.weight'))!)], [own('normed')], [epsilon, integerAttribute('axis', 2)]);
     else addAndNorm(`layer.${layer - 1}.middle`, `layer.${layer - 1}.mlp`, weight('input_layernorm.weight'), own('normed'), before);
     linear(own('normed'), ['q', 'k', 'v'].map((part) => weight(`self_attn.${part}_proj.weight`)), C, C, own('qkv'));
-    node(
+    if (attention === 'plain') plainAttention(own, layer);
+    else node(
       'GroupQueryAttention',
       [own('qkv'), '', '', `past.${layer}.key`, `past.${layer}.value`, 'seqlens_k', 'total', 'cosines', 'sines'],
       [own('attention'), `present.${layer}.key`, `present.${layer}.value`],
@@ -78,7 +119,9 @@ export function onnxDecoder(config: ModelConfig, weights: Weights): Uint8Array<A
   linear('last', [EMBEDDING_WEIGHT], C, V, 'logits');
   node('ArgMax', ['logits'], ['next'], [integerAttribute('axis', 2), integerAttribute('keepdims', 0)]);
 
-  graph.message(11, valueInfo('tokens', INT64, [1, 'T'])).message(11, valueInfo('seqlens_k', INT32, [1])).message(11, valueInfo('total', INT32, []));
+  graph.message(11, valueInfo('tokens', INT64, [1, 'T']));
+  if (attention === 'fused') graph.message(11, valueInfo('seqlens_k', INT32, [1])).message(11, valueInfo('total', INT32, []));
+  else graph.message(11, valueInfo('positions', INT64, ['T'])).message(11, valueInfo('mask', FLOAT, ['T', 'P_and_T']));
   graph.message(12, valueInfo('next', INT64, [1, 1]));
   for (let layer = 0; layer < L; layer++) {
     for (const kind of ['key', 'value']) {
@@ -102,9 +145,16 @@ function transposed(matrices: readonly Float32Array[], inner: number, out: numbe
 
 const ATTRIBUTE_FLOAT = 1;
 const ATTRIBUTE_INTEGER = 2;
+const ATTRIBUTE_INTEGERS = 7;
 
 const floatAttribute = (name: string, value: number): ProtobufMessage => new ProtobufMessage().text(1, name).float(2, value).integer(20, ATTRIBUTE_FLOAT);
 const integerAttribute = (name: string, value: number): ProtobufMessage => new ProtobufMessage().text(1, name).integer(3, value).integer(20, ATTRIBUTE_INTEGER);
+
+function integersAttribute(name: string, values: readonly number[]): ProtobufMessage {
+  const message = new ProtobufMessage().text(1, name);
+  for (const value of values) message.integer(8, value);
+  return message.integer(20, ATTRIBUTE_INTEGERS);
+}
 
 function valueInfo(name: string, type: number, shape: readonly Dimension[]): ProtobufMessage {
   const dimensions = new ProtobufMessage();
