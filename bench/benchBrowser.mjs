@@ -13,11 +13,11 @@ const ownRoot = resolve(import.meta.dirname, '..');
  * Opens `path` (below the repository's root) and runs `body` on it. What the page logs with console.info is shown on stderr; its warnings and errors come
  * back as `complaints`, because a GPU library that fails often says so nowhere else.
  * @template T
- * @param {{ path: string, hardware: boolean, dependencies?: string[], root?: string }} options `root`: another tree than this one
+ * @param {{ path: string, hardware: boolean, dependencies?: string[], root?: string, allow?: string[] }} options `root`: another tree than this one; `allow`: more folders to serve below /@fs
  * @param {(page: import('playwright').Page) => Promise<T>} body
  * @returns {Promise<{ result: T, complaints: string[] }>}
  */
-export async function withBenchPage({ path, hardware, dependencies = [], root = ownRoot }, body) {
+export async function withBenchPage({ path, hardware, dependencies = [], root = ownRoot, allow = [] }, body) {
   const server = await createServer({
     root,
     configFile: false,
@@ -26,7 +26,7 @@ export async function withBenchPage({ path, hardware, dependencies = [], root = 
     cacheDir: root === ownRoot ? join(root, 'node_modules/.vite-bench') : join(root, '.vite-bench'),
     // A file saved during the run must not reload the page. The modules of another tree may lie elsewhere. Isolated, so that threads may share memory.
     server: {
-      port: 0, hmr: false, watch: null, fs: { strict: root === ownRoot },
+      port: 0, hmr: false, watch: null, fs: { strict: root === ownRoot, allow: [ownRoot, ...allow] },
       headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' },
     },
     plugins: [kernelsPlugin()],

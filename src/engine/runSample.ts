@@ -11,7 +11,7 @@ import type { RunText } from './runText.ts';
 /** Tokens of the test document that are given, and tokens that are written. */
 const PROMPT_TOKENS = 16;
 const SAMPLE_TOKENS = 48;
-/** First tokens, with kernels and caches still cold, are not timed. */
+/** First tokens, with kernels and caches still cold, are not timed: so many, and what came with them. */
 const WARM_UP_TOKENS = 8;
 
 /** A prompt as ids without the end-of-text token that goes before it. */
@@ -32,14 +32,14 @@ export async function completeSample(gpu: Gpu, config: ModelConfig, weights: Flo
   const generator = await Generator.create(gpu, config, weights, 'runSample');
   try {
     const written: number[] = [];
-    let warmedUp = 0;
+    let [warmedUp, numUntimed] = [0, 0];
     const { temperature, topP, seed } = DEFAULT_SAMPLE_CONFIG;
-    for await (const token of generator.generate([tokenizer.endOfText, ...prompt], { temperature, topP, seed, maxTokens: SAMPLE_TOKENS, endOfText: tokenizer.endOfText })) {
-      written.push(token);
-      if (written.length === WARM_UP_TOKENS) warmedUp = performance.now();
+    for await (const ids of generator.generate([tokenizer.endOfText, ...prompt], { temperature, topP, seed, maxTokens: SAMPLE_TOKENS, endOfText: tokenizer.endOfText })) {
+      written.push(...ids);
+      if (numUntimed === 0 && written.length >= WARM_UP_TOKENS) [warmedUp, numUntimed] = [performance.now(), written.length];
     }
     const seconds = (performance.now() - warmedUp) / 1000;
-    const measuredTokens = written.length - WARM_UP_TOKENS;
+    const measuredTokens = numUntimed > 0 ? written.length - numUntimed : 0;
     return {
       sample: { prompt: tokenizer.decode(prompt), text: tokenizer.decode(written), seed },
       deployed: measuredTokens > 0 && seconds > 0 ? { parameters: numParameters(config), tokensPerSecond: measuredTokens / seconds, measuredTokens } : undefined,

@@ -1,4 +1,4 @@
-// Samples: one prompt completed by the projected and the fine-tuned model side by side, a token of each in turn.
+// Samples: one prompt completed by the projected and the fine-tuned model side by side, a few tokens of each in turn.
 import type { SampleConfig } from '../config/sampleConfig.ts';
 import { Generator } from '../model/generation.ts';
 import { StreamingDecoder } from '../tokenizer/streamingDecoder.ts';
@@ -29,7 +29,7 @@ export async function generateSamples(state: EngineState, sampleId: string, conf
   const streams = speakers.map(({ model, generator }) => ({
     model,
     decoder: new StreamingDecoder(tokenizer),
-    tokens: generator.generate(prompt, { ...config, endOfText: tokenizer.endOfText }),
+    groups: generator.generate(prompt, { ...config, endOfText: tokenizer.endOfText }),
     count: 0,
     milliseconds: 0,
     done: false,
@@ -38,11 +38,11 @@ export async function generateSamples(state: EngineState, sampleId: string, conf
     for (const stream of streams) {
       if (stream.done) continue;
       const start = performance.now();
-      const { value, done } = signal.aborted ? { value: undefined, done: true } : await stream.tokens.next();
+      const { value, done } = signal.aborted ? { value: undefined, done: true } : await stream.groups.next();
       stream.milliseconds += performance.now() - start;
       stream.done = done === true;
-      const text = value === undefined ? stream.decoder.finish() : stream.decoder.push(value);
-      if (value !== undefined) stream.count++;
+      const text = value === undefined ? stream.decoder.finish() : value.map((id: number) => stream.decoder.push(id)).join('');
+      stream.count += value?.length ?? 0;
       if (text) state.emit({ type: 'sample.token', sampleId, model: stream.model, text });
       if (stream.done) {
         const tokensPerSecond = stream.milliseconds > 0 ? stream.count / (stream.milliseconds / 1000) : 0;

@@ -8,8 +8,9 @@ import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { attentionDecode } from './attentionDecode.ts';
 
 // One key, keys around one pass of sixty-four, several passes, more channels than invocations.
-for (const { T, NH, HS } of [{ T: 1, NH: 1, HS: 4 }, { T: 67, NH: 3, HS: 20 }, { T: 131, NH: 1, HS: 8 }, { T: 6, NH: 2, HS: 128 }]) {
-  it(`decodes ${T} tokens, ${NH} heads of ${HS}, as full attention does`, async () => {
+const SHAPES = [{ T: 1, NH: 1, HS: 4 }, { T: 67, NH: 3, HS: 20 }, { T: 131, NH: 1, HS: 8 }, { T: 6, NH: 2, HS: 128 }];
+for (const { T, NH, HS, variant } of SHAPES.flatMap((shape) => [{ ...shape, variant: 'alone' as const }, { ...shape, variant: 'sharedKeys' as const }])) {
+  it(`decodes ${T} tokens, ${NH} heads of ${HS}, as full attention does, ${variant}`, async () => {
     const gpu = await testGpu();
     await withoutGpuErrors(gpu, async () => {
       const C = NH * HS;
@@ -17,19 +18,22 @@ for (const { T, NH, HS } of [{ T: 1, NH: 1, HS: 4 }, { T: 67, NH: 3, HS: 20 }, {
       const qkvValues = randomFloats(T * 3 * C, 1).map((value) => value * 2);
       const expected = attentionForward(qkvValues, { B: 1, T, NH, HS }).out;
       const decodeAll = async (): Promise<Float32Array> => {
-        const qkv = gpu.buffers.createFloats('test.qkv', 3 * C);
+        const query = gpu.buffers.createFloats('test.query', C);
         const state = gpu.buffers.createFloats('test.state', 1);
         // NaN where nothing has been written yet: reading past the position would show.
         const rubbish = new Float32Array(maxT * C).fill(NaN);
         const keyCache = gpu.buffers.upload('test.keyCache', rubbish);
         const valueCache = gpu.buffers.upload('test.valueCache', rubbish);
         const out = gpu.buffers.createFloats('test.out', C);
-        const ops = await attentionDecode(gpu, { qkv, keyCache, valueCache, out, state }, { NH, HS, maxT });
+        const op = await attentionDecode(gpu, { query, keyCache, valueCache, out, state }, { NH, HS, maxT, variant });
         const rows = new Float32Array(T * C);
         for (let position = 0; position < T; position++) {
-          gpu.device.queue.writeBuffer(qkv.buffer, qkv.offset, qkvValues, position * 3 * C, 3 * C);
+          const [queryAt, keyAt, valueAt] = [0, 1, 2].map((part) => (position * 3 + part) * C);
+          gpu.device.queue.writeBuffer(query.buffer, query.offset, qkvValues, queryAt, C);
+          gpu.device.queue.writeBuffer(keyCache.buffer, keyCache.offset + position * C * 4, qkvValues, keyAt, C);
+          gpu.device.queue.writeBuffer(valueCache.buffer, valueCache.offset + position * C * 4, qkvValues, valueAt, C);
           gpu.device.queue.writeBuffer(state.buffer, state.offset, Uint32Array.of(position));
-          submitOps(gpu, 'test', ops);
+          submitOps(gpu, 'test', [op]);
           rows.set(await readFloats(gpu, out), position * C);
         }
         return rows;
@@ -44,6 +48,6 @@ for (const { T, NH, HS } of [{ T: 1, NH: 1, HS: 4 }, { T: 67, NH: 3, HS: 20 }, {
 it('refuses caches of another shape', async () => {
   const gpu = await testGpu();
   const view = gpu.buffers.createFloats('test.any', 24);
-  const buffers = { qkv: view, keyCache: view, valueCache: view, out: view, state: view };
+  const buffers = { query: view, keyCache: view, valueCache: view, out: view, state: view };
   await expect(attentionDecode(gpu, buffers, { NH: 1, HS: 8, maxT: 4 })).rejects.toThrow(/are not \[4, 8\]/);
 });

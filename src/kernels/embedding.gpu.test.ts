@@ -6,7 +6,7 @@ import { readFloats } from '../gpu/readback.ts';
 import * as twin from '../reference/embedding.ts';
 import { expectClose } from '../testing/allclose.ts';
 import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
-import { embeddingBackward, embeddingForward, sortedStartsLength, sortRowsByToken } from './embedding.ts';
+import { embeddingBackward, embeddingDecode, embeddingForward, sortedStartsLength, sortRowsByToken } from './embedding.ts';
 
 function randomTokens(rows: number, V: number, seed: number): Uint32Array {
   const random = createRandom(seed);
@@ -37,6 +37,11 @@ for (const { rows, C, V } of [
       const x = gpu.buffers.createFloats('test.x', rows * C);
       submitOps(gpu, 'test', [await embeddingForward(gpu, { tokens: tokensView, table, x }, { rows, C, V })]);
       expect(await readFloats(gpu, x)).toEqual(Float32Array.from(twin.embeddingForward(tokens, tableValues, { C })));
+
+      const one = gpu.buffers.createFloats('test.one', C);
+      const state = gpu.buffers.upload('test.state', Uint32Array.of(rows - 1));
+      submitOps(gpu, 'test', [await embeddingDecode(gpu, { tokens: tokensView, table, x: one, state }, { C, V })]);
+      expect(await readFloats(gpu, one)).toEqual(Float32Array.from(twin.embeddingForward(tokens.slice(-1), tableValues, { C })));
 
       const dxValues = randomFloats(rows * C, 3);
       const oldDTable = randomFloats(V * C, 4);

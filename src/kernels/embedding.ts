@@ -1,6 +1,7 @@
 // Token embedding over table [V, C], and its gradient, which is added to dTable (the tied head adds to the same). C is a multiple of 4. The caller
 // has checked that tokens are below V.
 import { invariant } from '../core/invariant.ts';
+import { ceilDivide } from '../core/tensor.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
@@ -23,6 +24,17 @@ export function embeddingForward(
   return dispatch(gpu, 'forward', [tokens, table, x], table, shape);
 }
 
+/** x [C] = the row of table [V, C] for tokens[state[0]] (u32 both), assigned. @throws Error as embeddingForward */
+export async function embeddingDecode(
+  gpu: Gpu,
+  { tokens, table, x, state }: { readonly tokens: BufferView; readonly table: BufferView; readonly x: BufferView; readonly state: BufferView },
+  { C, V }: Omit<EmbeddingShape, 'rows'>,
+): Promise<DispatchOp> {
+  requireTable(table, C, V);
+  const software = { kernel: 'embeddingDecode', items: 1, args: [C] };
+  return createDispatch(gpu, { label: 'embedding.decode', wgsl, entryPoint: 'decode', constants: { ROW_VECS: C / 4 }, software }, [tokens, table, x, state], [ceilDivide(C / 4, WORKGROUP_SIZE)]);
+}
+
 /**
  * dx [rows, C], with `order` and `starts` from sortRowsByToken -> dTable [V, C], added to.
  * The dispatch is sized for rows that are all distinct tokens; the excess returns at once.
@@ -37,13 +49,17 @@ export function embeddingBackward(
 }
 
 async function dispatch(gpu: Gpu, entryPoint: 'forward' | 'backward', bindings: BufferView[], table: BufferView, { rows, C, V }: EmbeddingShape): Promise<DispatchOp> {
-  invariant(C % 4 === 0, `embedding needs a width that is a multiple of 4, not ${C}`);
-  invariant(table.size === V * C * 4, `embedding table of ${table.size} bytes is not [${V}, ${C}]`);
+  requireTable(table, C, V);
   const source = {
     label: `embedding.${entryPoint}`, wgsl, entryPoint, constants: { ROWS: rows, ROW_VECS: C / 4 },
     software: { kernel: entryPoint === 'forward' ? 'embeddingForward' : 'embeddingBackward', items: rows, args: [rows, C] },
   };
   return createDispatch(gpu, source, bindings, linearWorkgroups((rows * C) / 4, WORKGROUP_SIZE));
+}
+
+function requireTable(table: BufferView, C: number, V: number): void {
+  invariant(C % 4 === 0, `embedding needs a width that is a multiple of 4, not ${C}`);
+  invariant(table.size === V * C * 4, `embedding table of ${table.size} bytes is not [${V}, ${C}]`);
 }
 
 /** Length of `starts` for this many rows. */

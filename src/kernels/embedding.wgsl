@@ -8,6 +8,9 @@ override ROW_VECS: u32; // C / 4
 @group(0) @binding(1) var<storage, read> table: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> x: array<vec4f>;
 
+// decode
+@group(0) @binding(3) var<storage, read> state: array<u32>; // [0]: which token
+
 // backward
 @group(0) @binding(0) var<storage, read> dx: array<vec4f>;
 @group(0) @binding(1) var<storage, read> order: array<u32>;
@@ -22,6 +25,11 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let row = index / ROW_VECS;
   if (row >= ROWS) { return; }
   x[index] = table[tokens[row] * ROW_VECS + index % ROW_VECS];
+}
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn decode(@builtin(global_invocation_id) id: vec3u) {
+  if (id.x < ROW_VECS) { x[id.x] = table[tokens[state[0]] * ROW_VECS + id.x]; }
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)

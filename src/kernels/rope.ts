@@ -1,7 +1,6 @@
 // Rotary position embedding (https://arxiv.org/abs/2104.09864) in place on q and k of fused qkv [B*T, 3*NH*HS]; v is left alone. Angles come
 // from a table computed in float64: WGSL's own sin and cos lose digits at large angles. HS is a multiple of 4.
 import { invariant } from '../core/invariant.ts';
-import { ceilDivide } from '../core/tensor.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
@@ -54,17 +53,6 @@ export async function ropeBackward(
   shape: { readonly B: number; readonly T: number; readonly NH: number; readonly HS: number },
 ): Promise<DispatchOp> {
   return ropeForward(gpu, buffers, { ...shape, direction: -1 });
-}
-
-/** Turns the single row of qkv [1, 3*NH*HS] by the position in state[0] (u32). @throws Error when HS is not a multiple of 4 */
-export async function ropeDecode(
-  gpu: Gpu,
-  { qkv, cosSin, state }: RopeBuffers & { readonly state: BufferView },
-  { NH, HS }: { readonly NH: number; readonly HS: number },
-): Promise<DispatchOp> {
-  const workgroups = ceilDivide(itemsPerRow(NH, HS), WORKGROUP_SIZE);
-  const constants = { ROWS: 1, NUM_HEADS: NH, HEAD_SIZE: HS };
-  return createDispatch(gpu, { label: 'rope.decode', wgsl, entryPoint: 'decode', constants, software: { kernel: 'ropeDecode', items: 1, args: [NH, HS] } }, [qkv, cosSin, state], [workgroups]);
 }
 
 /** Invocations a row takes: q's and k's heads, two pairs each. */

@@ -9,7 +9,6 @@ override DIRECTION: f32 = 1.0; // -1 turns back
 
 @group(0) @binding(0) var<storage, read_write> qkv: array<vec2f>;
 @group(0) @binding(1) var<storage, read> cos_sin: array<vec4f>;
-@group(0) @binding(2) var<storage, read> state: array<u32>; // decode: [0] is the position of the only row
 
 const WORKGROUP_SIZE = 64u;
 
@@ -35,10 +34,4 @@ fn rotate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gro
   let row = index / items;
   if (row >= ROWS) { return; }
   turn(row, row % T, index % items);
-}
-
-@compute @workgroup_size(WORKGROUP_SIZE)
-fn decode(@builtin(global_invocation_id) id: vec3u) {
-  if (id.x >= 2u * NUM_HEADS * HEAD_SIZE / 4u) { return; }
-  turn(0u, state[0], id.x);
 }

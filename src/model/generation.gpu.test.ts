@@ -1,10 +1,12 @@
 // Token-by-token generation with the key-value cache gives the logits of the whole-sequence forward pass.
 import { expect, it } from 'vitest';
+import { createRandom } from '../core/random.ts';
 import { modelForward } from '../reference/model.ts';
+import { chosenToken } from '../reference/sampling.ts';
 import { expectClose } from '../testing/allclose.ts';
-import { loadGolden } from '../testing/golden.ts';
+import { loadGolden, type Golden } from '../testing/golden.ts';
 import { testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
-import { Generator } from './generation.ts';
+import { Generator, type GenerationOptions } from './generation.ts';
 import { createParameterTable, packArena } from './parameters.ts';
 
 it('equals the float64 twin at every position, and again after starting over', async () => {
@@ -25,20 +27,76 @@ it('equals the float64 twin at every position, and again after starting over', a
   });
 });
 
-it('repeats from its seed, stays within the context and ends before end of text', async () => {
-  const gpu = await testGpu();
-  const { config, weights } = await loadGolden();
-  const generator = await Generator.create(gpu, config, packArena(createParameterTable(config), weights), 'test');
-  const collect = async (seed: number, endOfText: number, prompt: number[]): Promise<number[]> => {
+/** A generator over the golden model, and what collects its ids. */
+async function goldenGenerator(change: (weights: Float32Array) => void = () => {}): Promise<{ generator: Generator; collect: Collect; golden: Golden }> {
+  const golden = await loadGolden();
+  const { config, weights } = golden;
+  const arena = packArena(createParameterTable(config), weights);
+  change(arena);
+  const generator = await Generator.create(await testGpu(), config, arena, 'test');
+  const collect: Collect = async (prompt, options = {}) => {
     const ids: number[] = [];
-    for await (const id of generator.generate(prompt, { maxTokens: 100, temperature: 1, topP: 0.95, seed, endOfText })) ids.push(id);
+    for await (const group of generator.generate(prompt, { maxTokens: 100, temperature: 1, topP: 0.95, seed: 3, endOfText: -1, ...options })) {
+      expect(group.length).toBeGreaterThan(0);
+      ids.push(...group);
+    }
     return ids;
   };
-  const first = await collect(3, -1, [1, 2, 3]);
-  expect(await collect(3, -1, [1, 2, 3])).toEqual(first);
-  expect(await collect(4, -1, [1, 2, 3])).not.toEqual(first);
-  expect(first.length).toBeGreaterThan(0);
-  expect(first.length).toBeLessThanOrEqual(config.maxPositionEmbeddings);
-  expect(await collect(3, first[0], [1, 2, 3])).toEqual([]);
+  return { generator, collect, golden };
+}
+
+type Collect = (prompt: readonly number[], options?: Partial<GenerationOptions>) => Promise<number[]>;
+
+it('writes what the float64 twins write: greedy, and with the seed\'s draws', async () => {
+  const { generator, collect, golden: { config, weights } } = await goldenGenerator();
+  const named = new Map([...weights].map(([name, { data }]) => [name, data]));
+  const expected = (prompt: readonly number[], options: Partial<GenerationOptions>, count: number): number[] => {
+    const random = createRandom(3);
+    const ids = [...prompt];
+    for (let i = 0; i < count; i++) {
+      const { logits } = modelForward(config, named, Uint32Array.from(ids), { B: 1, T: ids.length });
+      ids.push(chosenToken(logits.subarray((ids.length - 1) * config.vocabSize), { temperature: 1, topP: 0.95, ...options }, random.next()));
+    }
+    return ids.slice(prompt.length);
+  };
+  for (const options of [{ temperature: 0 }, {}, { topK: 3, topP: 1 }]) {
+    for (const [prompt, maxTokens] of [[[7], config.maxPositionEmbeddings], [[5, 2, 7], 2], [[5, 2, 7], config.maxPositionEmbeddings - 3]] as const) {
+      expect(await collect(prompt, { ...options, maxTokens })).toEqual(expected(prompt, options, maxTokens));
+    }
+  }
+  generator.destroy();
+});
+
+it('repeats from its seed, stays within the context and ends before end of text, wherever in a group that is', async () => {
+  const { generator, collect, golden: { config } } = await goldenGenerator();
+  const prompt = [1, 2, 3];
+  const whole = await collect(prompt);
+  expect(await collect(prompt)).toEqual(whole);
+  expect(await collect(prompt, { seed: 4 })).not.toEqual(whole);
+  // Room for more tokens than there can be leaves one of the prompt, and the last of the context still gives one.
+  expect(whole.length).toBe(config.maxPositionEmbeddings);
+  for (const endOfText of new Set(whole)) expect(await collect(prompt, { endOfText })).toEqual(whole.slice(0, whole.indexOf(endOfText)));
+  expect(await collect(prompt, { maxTokens: 0 })).toEqual([]);
+  // Only the end of a prompt that is too long.
+  const long = Array.from({ length: config.maxPositionEmbeddings + 5 }, (_, i) => i % 7);
+  expect(await collect(long, { maxTokens: 4 })).toEqual(await collect(long.slice(-(config.maxPositionEmbeddings - 4)), { maxTokens: 4 }));
+  generator.destroy();
+});
+
+it('begins anew after a reader that left in the middle', async () => {
+  const { generator, collect } = await goldenGenerator();
+  const whole = await collect([1, 2, 3]);
+  await withoutGpuErrors(await testGpu(), async () => {
+    for (let i = 0; i < 3; i++) {
+      for await (const group of generator.generate([4, 5], { maxTokens: 100, temperature: 1, topP: 1, seed: 1, endOfText: -1 })) if (group.length > 1) break;
+      expect(await collect([1, 2, 3])).toEqual(whole);
+    }
+  });
+  generator.destroy();
+});
+
+it('says so when the model is broken', async () => {
+  const { generator, collect } = await goldenGenerator((weights) => weights.fill(NaN, 0, 64));
+  for (const temperature of [0, 1]) await expect(collect([1, 2, 3], { temperature })).rejects.toThrow(/not finite after token 0/);
   generator.destroy();
 });

@@ -3,14 +3,15 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 const SOURCES = join(import.meta.dirname, 'kernels');
 const ENTRY = 'index.as.ts';
 
-function readSources() {
-  const names = readdirSync(SOURCES).filter((name) => name.endsWith('.as.ts')).sort();
-  return new Map(names.map((name) => [name, readFileSync(join(SOURCES, name), 'utf8')]));
+/** @param {string} folder */
+function readSources(folder) {
+  const names = readdirSync(folder).filter((name) => name.endsWith('.as.ts')).sort();
+  return new Map(names.map((name) => [name, readFileSync(join(folder, name), 'utf8')]));
 }
 
 /** @param {boolean} fused */
@@ -25,15 +26,16 @@ function flagsOf(fused) {
 /**
  * The binary, for memory that threads share; from the last time where sources and flags are the same.
  * @param {boolean} fused whether it multiplies and adds in one instruction (relaxed SIMD)
+ * @param {string} folder of the sources: this tree's, or another's that a bench compares with
  * @returns {Promise<Uint8Array>}
  * @throws Error with the compiler's words
  */
-export async function compileKernels(fused) {
-  const sources = readSources();
+export async function compileKernels(fused, folder = SOURCES) {
+  const sources = readSources(folder);
   const flags = flagsOf(fused);
   const hash = createHash('sha256').update(JSON.stringify([...sources, flags, readFileSync(import.meta.filename, 'utf8')])).digest('hex').slice(0, 16);
-  const folder = join(tmpdir(), `studio-kernels-${process.getuid?.() ?? 0}`);
-  const cached = join(folder, `${hash}.wasm`);
+  const cache = join(tmpdir(), `studio-kernels-${process.getuid?.() ?? 0}`);
+  const cached = join(cache, `${hash}.wasm`);
   try {
     return readFileSync(cached);
   } catch {
@@ -48,7 +50,7 @@ export async function compileKernels(fused) {
     listFiles: () => [],
   });
   if (error || !binary) throw new Error(`The WebAssembly kernels do not compile: ${stderr.toString() || error}`);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  mkdirSync(cache, { recursive: true, mode: 0o700 });
   // Renamed into place, because another process may be reading or writing the same.
   const partial = `${cached}.${process.pid}`;
   writeFileSync(partial, binary);
@@ -64,8 +66,9 @@ export function kernelsPlugin() {
     load: {
       filter: { id: /index\.as\.ts\?kernels/ },
       async handler(id) {
-        for (const name of readdirSync(SOURCES)) this.addWatchFile(join(SOURCES, name));
-        const binary = await compileKernels(id.includes('&fused'));
+        const folder = dirname(id.slice(0, id.indexOf('?')));
+        for (const name of readdirSync(folder)) this.addWatchFile(join(folder, name));
+        const binary = await compileKernels(id.includes('&fused'), folder);
         return { code: `export default ${JSON.stringify(Buffer.from(binary).toString('base64'))};`, moduleType: 'js', map: null };
       },
     },

@@ -225,24 +225,15 @@ function transposedGradients(scores: usize, products: usize, numSkipped: i32, st
   }
 }
 
-/** The k and v of qkv [1, 3*NH*HS] join the caches at row state[0]. One item. */
-export function attentionAppend(first: i32, end: i32, scratch: usize, qkv: usize, state: usize, keyCache: usize, valueCache: usize, NH: i32, HS: i32): void {
-  if (first >= end) return;
-  const width: usize = <usize>NH * HS << 2;
-  const at = <usize>load<u32>(state) * width;
-  memory.copy(keyCache + at, qkv + width, width);
-  memory.copy(valueCache + at, qkv + 2 * width, width);
-}
-
-/** out [1, NH*HS] = attention of the query in qkv over cached rows 0..state[0]. An item is a head. Scratch, in floats: the caches' rows, and 4. */
-export function attentionAttend(first: i32, end: i32, scratch: usize, qkv: usize, state: usize, keyCache: usize, valueCache: usize, out: usize, NH: i32, HS: i32, factor: f32): void {
+/** out [NH*HS] = attention of query [NH*HS] over cached rows 0..state[0]. An item is a head. Scratch, in floats: the caches' rows, and 4. */
+export function attentionAttend(first: i32, end: i32, scratch: usize, query: usize, state: usize, keyCache: usize, valueCache: usize, out: usize, NH: i32, HS: i32, factor: f32): void {
   const width: usize = <usize>NH * HS << 2;
   const numKeys = <i32>load<u32>(state) + 1;
   const whole = (numKeys + 3) & ~3;
   const totals = scratch + (<usize>whole << 2);
   for (let head = first; head < end; head++) {
     const start = (<usize>head * HS) << 2;
-    for (let key = 0; key < numKeys; key++) store<f32>(scratch + (<usize>key << 2), factor * dotOf(qkv + start, keyCache + <usize>key * width + start, HS));
+    for (let key = 0; key < numKeys; key++) store<f32>(scratch + (<usize>key << 2), factor * dotOf(query + start, keyCache + <usize>key * width + start, HS));
     softmaxInPlace(scratch, numKeys, whole, totals);
     const total = f32x4.splat(load<f32>(totals));
     for (let d = 0; d < HS; d += 4) {

@@ -1,6 +1,6 @@
 // C[M, N] (= | +=) A . B in float32, row-major and tightly packed. NT: A[M, K], B[N, K]. NN: A[M, K], B[K, N]. TN: A[K, M], B[K, N]. An item is a block of
 // blockRows x blockCols of C, numbered down the columns of blocks; each output adds its products by ascending k in the same groups of DEPTH whoever computes it.
-import { dotOf } from './lanes.as';
+import { dotOf, dotOf4 } from './lanes.as';
 import { packColumns, packedTile, packRowsAsColumns, packTileColumns, packTileRows, storeEdge, TALL_ROWS, tallTile, tile, TILE_COLS, TILE_ROWS } from './tiles.as';
 
 /** Depth of what is packed at once: a panel of B [DEPTH][8] and one of A [DEPTH][4] stay in the first cache. */
@@ -93,7 +93,15 @@ function stripe<Form>(scratch: usize, a: usize, b: usize, c: usize, M: i32, N: i
 
 /** y[N] (= | +=) W[N, K] . x[K]: the product of generating one token. An item is an output; K is a multiple of 4. */
 export function gemmVector(first: i32, end: i32, scratch: usize, x: usize, w: usize, y: usize, K: i32, accumulate: bool): void {
-  for (let row = first; row < end; row++) {
+  let row = first;
+  const rowBytes: usize = <usize>K << 2;
+  for (; row + 4 <= end; row += 4) {
+    const start = w + <usize>row * rowBytes;
+    const at = y + (<usize>row << 2);
+    const sums = dotOf4(x, start, start + rowBytes, start + 2 * rowBytes, start + 3 * rowBytes, K);
+    v128.store(at, accumulate ? f32x4.add(v128.load(at), sums) : sums);
+  }
+  for (; row < end; row++) {
     const at = y + (row << 2);
     const sum = dotOf(x, w + ((<usize>row * K) << 2), K);
     store<f32>(at, accumulate ? load<f32>(at) + sum : sum);

@@ -142,15 +142,10 @@ export function ropeRotate(first: i32, end: i32, scratch: usize, qkv: usize, cos
   for (let row = first; row < end; row++) turn(qkv + ((<usize>row * 3 * NH * HS) << 2), cosSin + ((<usize>(row % T) * HS) << 2), NH, HS, direction);
 }
 
-/** The single row of qkv, at position state[0]. One item. */
-export function ropeDecode(first: i32, end: i32, scratch: usize, qkv: usize, cosSin: usize, state: usize, NH: i32, HS: i32): void {
-  if (first < end) turn(qkv, cosSin + ((<usize>load<u32>(state) * HS) << 2), NH, HS, 1);
-}
-
 /** Through exp(-|g|), which cannot overflow. */
 // @ts-ignore: decorator
 @inline
-function sigmoid4(g: v128): v128 {
+export function sigmoid4(g: v128): v128 {
   const e = exp4(f32x4.neg(f32x4.abs(g)));
   const one = f32x4.splat(1);
   return f32x4.div(v128.bitselect(one, e, f32x4.ge(g, f32x4.splat(0))), f32x4.add(one, e));
