@@ -13,7 +13,7 @@ const SETTINGS: RunConfig = { ...DEFAULT_RUN_CONFIG, batchSize: 8, seqLen: 32 };
 const pack: Pack = await openPack({ kind: 'files', files: await buildFullTinyPack() });
 
 function gpuWith({ maxBufferSize = 2 ** 28, maxStorageBufferBindingSize = 2 ** 27 } = {}): Gpu {
-  return { device: { limits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize: 16_384 }, features: new Set() }, adapter: { isFallback: true } } as unknown as Gpu;
+  return { device: { limits: { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize: 16_384 }, features: new Set() }, adapter: { isFallback: true }, without: new Set() } as unknown as Gpu;
 }
 
 const GPU = gpuWith();

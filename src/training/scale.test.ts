@@ -16,7 +16,7 @@ const MAX_STORAGE_BUFFERS = 8;
 const LIMITS = { ...WEBGPU_DEFAULT_LIMITS, maxComputeWorkgroupStorageSize: 16_384, maxComputeInvocationsPerWorkgroup: 256, maxStorageBuffersPerShaderStage: MAX_STORAGE_BUFFERS };
 
 function adapter(isFallback: boolean, features: readonly string[] = []): Gpu {
-  return { device: { limits: LIMITS, features: new Set(features) }, adapter: { isFallback } } as unknown as Gpu;
+  return { device: { limits: LIMITS, features: new Set(features) }, adapter: { isFallback }, without: new Set() } as unknown as Gpu;
 }
 
 describe('the paper\'s small model', () => {
