@@ -89,7 +89,7 @@ export class StudioPage {
     await this.part(testId).fill(String(value));
   }
 
-  private async openDisclosure(disclosure: string): Promise<void> {
+  async openDisclosure(disclosure: string): Promise<void> {
     const details = this.part(disclosure);
     if ((await details.getAttribute('open')) === null) await details.locator('summary').first().click();
   }

@@ -1,6 +1,7 @@
 // The page `npm run specialize` drives in headless Chromium: files come in through its two file inputs (so that large ones are streamed), the
 // request through window.specialize, progress goes out through window.reportProgress where the driver has installed it.
 import { messageOf } from '../core/invariant.ts';
+import { BUNDLED_PACKS } from '../config/bundledPacks.ts';
 import type { EngineRequest } from '../config/engineChoice.ts';
 import type { RunBudget } from '../config/runBudget.ts';
 import type { ExpertStrategy } from '../config/runConfig.ts';
@@ -74,7 +75,7 @@ function offerDownload(file: Blob, fileName: string): void {
 
 function preparationOf({ packNames, dataNames, requireHardware, engine }: DrivenRequest): PreparationRequest {
   return {
-    pack: packNames.length > 0 ? { kind: 'files', files: chosenFiles('pack-files', packNames) } : { kind: 'url', url: new URL('packs/nano/', location.href).href },
+    pack: packNames.length > 0 ? { kind: 'files', files: chosenFiles('pack-files', packNames) } : { kind: 'url', url: new URL(BUNDLED_PACKS[0].address, location.href).href },
     data: chosenFiles('data-files', dataNames).map((named) => ({ kind: 'file', ...named })),
     requireHardware,
     engine,

@@ -1,5 +1,6 @@
 // All stores around one engine. The order matters in one place: stores that forget on new data do so before anything is sent anew.
 import { openEngine, type EngineClient } from '../client/engineClient.ts';
+import { BUNDLED_PACKS } from '../config/bundledPacks.ts';
 import { engineRequestOf, type EngineRequest } from '../config/engineChoice.ts';
 import { createComparisonStore, type ComparisonStore } from './comparisonStore.ts';
 import { createDatasetStore, type DatasetStore } from './datasetStore.ts';
@@ -53,6 +54,6 @@ export function openStudio(): Studio {
   const studio = createStudio(openEngine(), browserSurroundings(), engineRequestOf(location.search));
   studio.device.getState().open();
   studio.comparison.getState().list();
-  studio.pack.getState().loadAddress('packs/nano/', document.baseURI);
+  studio.pack.getState().loadAddress(BUNDLED_PACKS[0].address, document.baseURI);
   return studio;
 }

@@ -1,7 +1,9 @@
-// Another pack: a folder of one's own, or an address beside this page; and the cache.
+// Another pack: one of those beside this page, a folder of one's own, or an address; and the cache.
 import { useState } from 'react';
 import { useStore } from 'zustand';
+import { BUNDLED_PACKS } from '../../config/bundledPacks.ts';
 import { formatBytes } from '../../core/format.ts';
+import { packAddress } from '../../stores/packStore.ts';
 import { isActive } from '../../stores/runsStore.ts';
 import { Button } from '../components/Button.tsx';
 import { DropZone } from '../components/DropZone.tsx';
@@ -14,14 +16,23 @@ export function ChangePack() {
   const studio = useStudio();
   const clearedBytes = useStore(studio.pack, (state) => state.clearedBytes);
   const training = useStore(studio.runs, (state) => isActive(state.run));
-  const [address, setAddress] = useState('packs/nano/');
+  const [address, setAddress] = useState(BUNDLED_PACKS[0].address);
   const [dropError, setDropError] = useState<string>();
   const { loadFiles, loadAddress, clearCache } = studio.pack.getState();
+  const loaded = useStore(studio.pack, ({ pack }) => pack?.origin);
   const load = (): void => loadAddress(address, document.baseURI);
 
   return (
     <div className={styles.change}>
       {training && <Notice>Stop the run to use another pack.</Notice>}
+      <ul className={styles.bundled} aria-label="Packs on this site">
+        {BUNDLED_PACKS.map(({ name, address: folder, purpose }) => (
+          <li key={name}>
+            <Button onClick={() => loadAddress(folder, document.baseURI)} disabled={training || loaded === packAddress(folder, document.baseURI)} testId={`pack-bundled-${name}`}>Use {name}</Button>
+            <span>{purpose}{loaded === packAddress(folder, document.baseURI) ? ' (in use)' : ''}</span>
+          </li>
+        ))}
+      </ul>
       <DropZone
         compact
         disabled={training}
