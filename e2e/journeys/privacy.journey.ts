@@ -41,7 +41,7 @@ test('the policy allows no foreign origin, and none is asked', async ({ studio, 
 });
 
 test('no request leaves the page while it trains, samples and exports, and it works with the network off', async ({ studio, page, context }) => {
-  await studio.open();
+  await studio.open('wasm');
   await studio.useSample();
   await studio.project('mostFrequent');
   const requests = requestsOf(page);
@@ -57,7 +57,7 @@ test('no request leaves the page while it trains, samples and exports, and it wo
 });
 
 test('a second visit downloads nothing of the pack', async ({ studio, page }) => {
-  await studio.open();
+  await studio.open('wasm');
   const manifestText = readFileSync(join(PACK_FOLDER, 'pack.json'), 'utf8');
   const { files } = JSON.parse(manifestText) as { files: Record<string, { bytes: number }> };
   const needed = NEEDED_FILES.reduce((sum, name) => sum + files[name].bytes, Buffer.byteLength(manifestText));

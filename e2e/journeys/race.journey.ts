@@ -7,6 +7,8 @@ import { expect, test } from '../pages/studioTest.ts';
 
 /** Milliseconds after which a run that began has a checkpoint (src/engine/checkpointPace.ts), with some to spare for writing it. */
 const CHECKPOINTED_AFTER = 8_000;
+/** Of each run: more than the race takes before it is broken off. */
+const RACE_STEPS = 400;
 
 const METHODS = ['SLM', 'SLM-nopt', 'SLM-pn'] as const;
 
@@ -43,12 +45,12 @@ test('a run of step 4 survives a reload and ends as a kept run', async ({ studio
 });
 
 test('a race survives a reload, ends in a table, and a run goes to another profile', async ({ studio, page, browser }) => {
-  await studio.open();
+  await studio.open('wasm');
   await studio.useSample();
   await studio.project('mostFrequent');
-  await studio.setRun({ batchSize: 2, seqLen: 64, evaluateEvery: 25, evaluationTokens: 1024, patience: 0 });
+  await studio.setRun({ batchSize: 2, seqLen: 64, evaluateEvery: 100, evaluationTokens: 1024, patience: 0 });
   await studio.part('race-method-SLM-nopt').check();
-  await studio.part('race-budget').fill('6400');
+  await studio.part('race-budget').fill(String(RACE_STEPS * 2 * 64));
   await studio.part('race-start').click();
   // Long enough that there is a checkpoint of each to go on from.
   await expect.poll(async () => (await studio.engine.of('run.stepped')).length, { timeout: 120_000 }).toBeGreaterThan(15);
@@ -66,7 +68,7 @@ test('a race survives a reload, ends in a table, and a run goes to another profi
   for (const { step } of await firstSteps(studio)) expect(step, 'goes on from its checkpoint').toBeGreaterThan(1);
   const runs = await finishedRuns(studio);
   for (const run of runs) {
-    expect(run.phases.reduce((sum, { steps }) => sum + steps, 0)).toBe(50);
+    expect(run.phases.reduce((sum, { steps }) => sum + steps, 0)).toBe(RACE_STEPS);
     expect(run.test?.after.perplexity).toBeLessThan(run.test?.before?.perplexity ?? 0);
   }
   for (const box of await studio.part('run-item').locator('input[type="checkbox"]').all()) await box.check();

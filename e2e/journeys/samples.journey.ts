@@ -2,7 +2,7 @@
 import { expect, test } from '../pages/studioTest.ts';
 
 test('a prompt is completed by both models, repeatably from its seed', async ({ studio }) => {
-  await studio.open();
+  await studio.open('wasm');
   await studio.useSample();
   await studio.project('mostFrequent');
   await studio.setRun({ steps: 4, batchSize: 1, seqLen: 32, evaluateEvery: 4, evaluationTokens: 512, patience: 0 });

@@ -64,7 +64,7 @@ test('a lost device is told, and nothing is shown that was not computed', async 
 
 test('the page fits a phone', async ({ studio, page }) => {
   await page.setViewportSize({ width: 390, height: 844 });
-  await studio.open();
+  await studio.open('wasm');
   await studio.useSample();
   await studio.engine.waitFor('expert.analyzed');
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
