@@ -1,11 +1,9 @@
 // node bench/generation.mjs [--prompt 64] [--tokens 128] [--rounds 6] [--engines A,B,...] [--baseline COMMIT] [--hardware] [--json FILE] [--log]
 // Times greedy generation with the same weights here, in onnxruntime-web and in wllama, in turn in one headless Chromium. All must say the same, or the run fails. --baseline adds another commit's generation on both devices.
 // --engines: of webgpu, wasm (ours), ort-webgpu, ort-wasm, wllama-webgpu (GPUs with 16-bit floats), wllama-wasm, and the last three's like on one thread: wasm-1, ort-wasm-1, wllama-wasm-1.
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { baselineTree } from './baselineTree.mjs';
 import { circumstances, reportLine, withBenchPage } from './benchBrowser.mjs';
 
 const { values } = parseArgs({
@@ -20,17 +18,7 @@ const { values } = parseArgs({
     log: { type: 'boolean', default: false },
   },
 });
-const root = resolve(import.meta.dirname, '..');
-
-/** A tree of `commit` with this tree's modules; the caller removes it. @param {string} commit */
-function treeOf(commit) {
-  const folder = mkdtempSync(join(tmpdir(), 'generation-bench-'));
-  execFileSync('tar', ['-x', '-C', folder], { input: execFileSync('git', ['archive', commit, 'src', 'package.json'], { cwd: root, maxBuffer: 2 ** 30 }) });
-  symlinkSync(realpathSync(join(root, 'node_modules')), join(folder, 'node_modules'));
-  return folder;
-}
-
-const baseline = values.baseline ? treeOf(values.baseline) : undefined;
+const baseline = values.baseline ? baselineTree(values.baseline, ['src', 'package.json']) : undefined;
 const engines = [...values.engines.split(','), ...(baseline ? ['baseline-webgpu', 'baseline-wasm'] : [])];
 const [promptTokens, newTokens, rounds] = [values.prompt, values.tokens, values.rounds].map(Number);
 try {

@@ -6,10 +6,10 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { reportLine, withBenchPage } from './benchBrowser.mjs';
 import { withModules } from './nodeGpu.mjs';
+import { peakWhile } from './peakWhile.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -74,11 +74,9 @@ try {
       const reading = await page.evaluate(() => window.__projectScale.read());
       const readingRate = reading.bytesRead / 1e6 / reading.seconds;
       dropFromCache(path);
-      let peakBytes = await browserBytes(session);
+      const before = await browserBytes(session);
       const running = page.evaluate((expert) => window.__projectScale.project(expert), round);
-      const ended = running.then(() => true, () => true);
-      while (!(await Promise.race([ended, sleep(SAMPLE_MS)]))) peakBytes = Math.max(peakBytes, await browserBytes(session));
-      const projection = await running;
+      const { result: projection, peak: peakBytes } = await peakWhile(running, () => browserBytes(session), SAMPLE_MS, before);
       const rate = projection.bytesRead / 1e6 / projection.seconds;
       rounds.push({ plainMegabytesPerSecond: plain, readingMegabytesPerSecond: readingRate, megabytesPerSecond: rate, shareOfPlain: rate / plain, shareOfReading: rate / readingRate, abovePageAndGpu: peakBytes - pageBytes - opened.gpuBytes, aboveOpened: peakBytes - openedBytes, ...projection });
       console.error(`round ${round + 1}: plain ${plain.toFixed(0)} MB/s, the browser's reading alone ${readingRate.toFixed(0)} MB/s, projection ${rate.toFixed(0)} MB/s, ${((peakBytes - pageBytes - opened.gpuBytes) / 1e6).toFixed(0)} MB above page and GPU buffers, relative error ${projection.relativeError}`);

@@ -3,13 +3,12 @@
 // workers. --baseline runs the same in another commit's tree, in turn; --only-engine does only that, for much text (--megabytes 200: 64M tokens). Times
 // are of the clock and of the CPU (all threads of the page), which other programs on the machine disturb less. Memory is what the page's processes
 // have resident more than before, at most, tokens included.
-import { execFileSync } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { baselineTree } from './baselineTree.mjs';
 import { reportLine, withBenchPage } from './benchBrowser.mjs';
+import { peakWhile } from './peakWhile.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -31,14 +30,11 @@ function smallestFiles(bytes) {
   return files.sort((a, b) => statSync(a).size - statSync(b).size).filter((file) => (left -= statSync(file).size) > 0);
 }
 
-/** A tree of `commit` with this tree's bench page and modules; the caller removes it. @param {string} commit */
+/** `commit` with this tree's bench page; the caller removes it. @param {string} commit */
 function treeOf(commit) {
-  const folder = mkdtempSync(join(tmpdir(), 'text-bench-'));
-  const archive = execFileSync('git', ['archive', commit], { cwd: root, maxBuffer: 2 ** 30 });
-  execFileSync('tar', ['-x', '-C', folder], { input: archive });
+  const folder = baselineTree(commit);
   rmSync(join(folder, 'bench/text'), { recursive: true, force: true });
   cpSync(join(root, 'bench/text'), join(folder, 'bench/text'), { recursive: true });
-  symlinkSync(realpathSync(join(root, 'node_modules')), join(folder, 'node_modules'));
   return folder;
 }
 
@@ -57,11 +53,7 @@ async function openSide(page, name) {
     /** Runs one part; of several rounds the one with the least CPU time counts. @param {string} part @param {() => Promise<import('./text/page.ts').TextBenchResult>} body */
     async measure(part, body) {
       const before = { cpu: await cpuSeconds(), resident: await residentBytes() };
-      let peak = before.resident;
-      const running = body();
-      const ended = running.then(() => true, () => true);
-      while (!(await Promise.race([ended, sleep(200)]))) peak = Math.max(peak, await residentBytes());
-      const result = await running;
+      const { result, peak } = await peakWhile(body(), residentBytes, 200, before.resident);
       const measured = { ...result, cpu: (await cpuSeconds()) - before.cpu, peak: peak - before.resident };
       console.error(`${name.padEnd(9)} ${part.padEnd(14)} ${describe(measured)}  ${result.tokens} tokens  ${result.fingerprint.slice(0, 90)}`);
       if (!best.has(part) || (best.get(part)?.cpu ?? 0) > measured.cpu) best.set(part, measured);

@@ -4,16 +4,13 @@ import { layerWeight, mlpShape } from '../../src/config/modelConfig.ts';
 import { decodeFloat16 } from '../../src/formats/float16.ts';
 import { openTensorFile } from '../../src/formats/tensorFile.ts';
 import { BufferScope } from '../../src/gpu/buffers.ts';
-import { openGpu } from '../../src/gpu/device.ts';
 import { submitOps } from '../../src/gpu/dispatch.ts';
-import { WEBGPU_DEFAULT_LIMITS } from '../../src/gpu/limits.ts';
 import { readFloats } from '../../src/gpu/readback.ts';
 import { Arena } from '../../src/model/arena.ts';
 import { createParameterTable, slotOf } from '../../src/model/parameters.ts';
 import { coefficientsOf, Projector } from '../../src/model/projection.ts';
-import { withLimits } from '../../src/testing/limitedDevice.ts';
+import { openWithDefaultLimits } from '../../src/testing/limitedDevice.ts';
 import { PAPER_NETWORK, PAPER_SMALL_MODEL } from '../../src/testing/paperModel.ts';
-import { openWasm } from '../../src/wasm/openWasm.ts';
 
 export interface OpenedNetwork {
   readonly adapter: string;
@@ -45,7 +42,7 @@ declare global {
 async function openNetwork(engine: Exclude<EngineChoice, 'auto'>) {
   const file = document.querySelector<HTMLInputElement>('#file')?.files?.[0];
   if (!file) throw new Error('No file was chosen');
-  const gpu = engine === 'webgpu' ? await openGpu({ raiseLimits: false }) : withLimits(await openWasm(), WEBGPU_DEFAULT_LIMITS);
+  const gpu = await openWithDefaultLimits(engine);
   const network = await openTensorFile(file, 'pn.safetensors');
   const table = createParameterTable(PAPER_SMALL_MODEL);
   const arena = Arena.create(new BufferScope(gpu.buffers, 'bench'), 'weights', table, gpu.device.limits);

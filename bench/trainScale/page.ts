@@ -3,15 +3,12 @@ import type { EngineChoice } from '../../src/config/engineChoice.ts';
 import { numParameters, type ModelConfig } from '../../src/config/modelConfig.ts';
 import { DEFAULT_RUN_CONFIG, type RunConfig } from '../../src/config/runConfig.ts';
 import { createRandom } from '../../src/core/random.ts';
-import { openGpu, type Gpu } from '../../src/gpu/device.ts';
-import { WEBGPU_DEFAULT_LIMITS } from '../../src/gpu/limits.ts';
 import { randomWeights } from '../../src/model/initialization.ts';
 import { tuneKernels } from '../../src/model/tuneKernels.ts';
-import { withLimits } from '../../src/testing/limitedDevice.ts';
+import { openWithDefaultLimits } from '../../src/testing/limitedDevice.ts';
 import { PAPER_SMALL_MODEL } from '../../src/testing/paperModel.ts';
 import { trainingBytes } from '../../src/training/memory.ts';
 import { createTrainee } from '../../src/training/trainee.ts';
-import { openWasm } from '../../src/wasm/openWasm.ts';
 
 export interface TrainScaleOptions {
   readonly engine: Exclude<EngineChoice, 'auto'>;
@@ -39,11 +36,6 @@ declare global {
   interface Window {
     __trainScale: (options: TrainScaleOptions) => Promise<TrainScaleReport>;
   }
-}
-
-/** WebGPU enforces its default limits where none are asked for; the WebAssembly engine, which has none of its own, is held to them. */
-async function openWithDefaultLimits(engine: TrainScaleOptions['engine']): Promise<Gpu> {
-  return engine === 'webgpu' ? openGpu({ raiseLimits: false }) : withLimits(await openWasm(), WEBGPU_DEFAULT_LIMITS);
 }
 
 const seconds = async <T>(body: () => Promise<T>): Promise<{ readonly result: T; readonly seconds: number }> => {

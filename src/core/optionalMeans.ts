@@ -3,7 +3,7 @@
 export const OPTIONAL_MEANS = [
   /** WebGPU: invocations that exchange values within a subgroup. */
   'subgroups',
-  /** WebGPU: blocks of a product staged in workgroup memory, behind barriers. */
+  /** WebGPU: products and the attention of generation sharing what they load in workgroup memory, behind barriers. */
   'workgroupMemory',
   /** WebGPU: choosing kernels by timing them; without it they are chosen by rule. */
   'measuring',

@@ -5,6 +5,7 @@ import { ceilDivide } from '../core/tensor.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, type DispatchOp } from '../gpu/dispatch.ts';
+import { usesBarriers } from './barriers.ts';
 import wgsl from './attentionDecode.wgsl?raw';
 
 const MAX_HEAD_SIZE = 128;
@@ -29,7 +30,7 @@ export type AttentionDecodeVariant = 'sharedKeys' | 'alone';
 export async function attentionDecode(
   gpu: Gpu,
   { query, keyCache, valueCache, out, state }: AttentionDecodeBuffers,
-  { NH, HS, maxT, variant = gpu.adapter.isFallback ? 'alone' : 'sharedKeys' }: { readonly NH: number; readonly HS: number; readonly maxT: number; readonly variant?: AttentionDecodeVariant },
+  { NH, HS, maxT, variant = usesBarriers(gpu) ? 'sharedKeys' : 'alone' }: { readonly NH: number; readonly HS: number; readonly maxT: number; readonly variant?: AttentionDecodeVariant },
 ): Promise<DispatchOp> {
   invariant(HS % 4 === 0 && HS <= MAX_HEAD_SIZE, `attention needs a head size that is a multiple of 4 up to ${MAX_HEAD_SIZE}, not ${HS}`);
   const cacheBytes = maxT * NH * HS * 4;

@@ -5,6 +5,7 @@ import { BufferScope } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps, type DispatchOp } from '../gpu/dispatch.ts';
 import { Readback } from '../gpu/readback.ts';
+import { usesBarriers } from './barriers.ts';
 import { chosenVariant, gemm, rememberVariant, supportedVariants, type GemmProblem, type GemmVariant } from './gemm.ts';
 import { OpTimer } from './opTimer.ts';
 
@@ -75,7 +76,7 @@ async function tuneOne(gpu: Gpu, timer: OpTimer, problem: GemmProblem, deadline:
     const expected = await run('plain');
     const candidates: Candidate[] = [];
     const names = supportedVariants(gpu, problem)
-      .filter(({ hasBarriers }) => !(hasBarriers && gpu.adapter.isFallback))
+      .filter(({ hasBarriers }) => !hasBarriers || usesBarriers(gpu))
       .map(({ name }) => name);
     // The likely winners first and the baseline, slow and already run, last: a short budget is spent where it matters.
     const order = (name: GemmVariant): number => (name === untuned ? 0 : name.startsWith('block-') ? 1 : name === 'plain' ? 3 : 2);

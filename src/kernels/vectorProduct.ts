@@ -5,6 +5,7 @@ import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
 import type { SoftwareKernel } from '../gpu/pipelines.ts';
+import { usesBarriers } from './barriers.ts';
 import wgsl from './vectorProduct.wgsl?raw';
 import aloneWgsl from './vectorProductAlone.wgsl?raw';
 import sharedWgsl from './vectorProductShared.wgsl?raw';
@@ -16,7 +17,7 @@ export type VectorProductVariant = 'alone' | 'shared';
 const LAYOUT = { alone: { wgsl: aloneWgsl, lanes: 1, workgroupSize: 16 }, shared: { wgsl: sharedWgsl, lanes: 32, workgroupSize: 64 } } as const;
 
 /** Barriers are what hurts where a processor plays the GPU, lone loads what hurts on a GPU (bench/LOG.md; the latter not measured on one yet). */
-const variantFor = (gpu: Gpu): VectorProductVariant => (gpu.adapter.isFallback ? 'alone' : 'shared');
+const variantFor = (gpu: Gpu): VectorProductVariant => (usesBarriers(gpu) ? 'shared' : 'alone');
 
 interface NormedVector {
   /** [K], the residual stream. */

@@ -1,8 +1,9 @@
 // The same device with lower limits: WebGPU opens no device under its defaults, and with those a model must be huge before anything is split. What breaks them throws,
 // where a real device reports a validation error.
 import { BufferLedger, type BufferView } from '../gpu/buffers.ts';
-import type { Gpu } from '../gpu/device.ts';
-import type { MemoryLimits } from '../gpu/limits.ts';
+import { openGpu, type Gpu } from '../gpu/device.ts';
+import { WEBGPU_DEFAULT_LIMITS, type MemoryLimits } from '../gpu/limits.ts';
+import { openWasm } from '../wasm/openWasm.ts';
 
 /** `gpu` with a ledger of its own. @throws Error, from createBuffer or createBindGroup, naming what is over the limits */
 export function withLimits(gpu: Gpu, limits: MemoryLimits): Gpu {
@@ -29,4 +30,9 @@ export function withLimits(gpu: Gpu, limits: MemoryLimits): Gpu {
     },
   });
   return { ...gpu, device: limited, buffers: new BufferLedger(limited) };
+}
+
+/** WebGPU enforces its default limits where none are asked for; the WebAssembly engine, which has none of its own, is held to them. @throws UserError as openGpu and openWasm */
+export async function openWithDefaultLimits(engine: 'webgpu' | 'wasm'): Promise<Gpu> {
+  return engine === 'webgpu' ? openGpu({ raiseLimits: false }) : withLimits(await openWasm(), WEBGPU_DEFAULT_LIMITS);
 }

@@ -20,6 +20,12 @@ function lossesOf({ logits, targets, config: { vocabSize: V } }: Golden): number
   });
 }
 
+/** Step `index` + 1 of the run as PyTorch took it. */
+const goldenStep = (stepper: Stepper, golden: Golden, index: number) => stepper.step(index + 1, golden.optimizer.learningRate, (tokens, targets) => {
+  tokens.set(golden.tokens[index]);
+  targets.set(golden.targets[index]);
+});
+
 describe('golden run from PyTorch', () => {
   let gpu: Gpu;
   let golden: Golden;
@@ -61,10 +67,7 @@ describe('golden run from PyTorch', () => {
     await model.loadWeights(packArena(model.table, golden.weights));
     const stepper = await Stepper.create(gpu, model, golden.optimizer, 1);
     for (const index of golden.losses.keys()) {
-      const { loss, gradientNorm } = await stepper.step(index + 1, golden.optimizer.learningRate, (tokens, targets) => {
-        tokens.set(golden.tokens[index]);
-        targets.set(golden.targets[index]);
-      });
+      const { loss, gradientNorm } = await goldenStep(stepper, golden, index);
       expect(Math.abs(loss / golden.losses[index] - 1)).toBeLessThan(1e-4);
       expect(Math.abs(gradientNorm / golden.gradientNorms[index] - 1)).toBeLessThan(1e-4);
     }
@@ -94,10 +97,7 @@ describe('golden run from PyTorch', () => {
       await model.loadWeights(packArena(model.table, golden.weights));
       const stepper = await Stepper.create(gpu, model, golden.optimizer, 1);
       for (const index of golden.losses.keys()) {
-        await stepper.step(index + 1, golden.optimizer.learningRate, (tokens, targets) => {
-          tokens.set(golden.tokens[index]);
-          targets.set(golden.targets[index]);
-        });
+        await goldenStep(stepper, golden, index);
       }
       stepper.destroy();
       return model.readWeights();
@@ -142,10 +142,7 @@ describe('the golden run in several buffers', () => {
     await model.loadWeights(packArena(model.table, golden.weights));
     const figures: number[] = [];
     for (const index of golden.losses.keys()) {
-      const { loss, gradientNorm } = await stepper.step(index + 1, golden.optimizer.learningRate, (tokens, targets) => {
-        tokens.set(golden.tokens[index]);
-        targets.set(golden.targets[index]);
-      });
+      const { loss, gradientNorm } = await goldenStep(stepper, golden, index);
       figures.push(loss, gradientNorm);
       if (index + 1 !== golden.losses.length / 2) continue;
       const [weights, moments] = [await model.readWeights(), await stepper.readMoments()];

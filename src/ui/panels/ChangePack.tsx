@@ -26,12 +26,15 @@ export function ChangePack() {
     <div className={styles.change}>
       {training && <Notice>Stop the run to use another pack.</Notice>}
       <ul className={styles.bundled} aria-label="Packs on this site">
-        {BUNDLED_PACKS.map(({ name, address: folder, purpose }) => (
-          <li key={name}>
-            <Button onClick={() => loadAddress(folder, document.baseURI)} disabled={training || loaded === packAddress(folder, document.baseURI)} testId={`pack-bundled-${name}`}>Use {name}</Button>
-            <span>{purpose}{loaded === packAddress(folder, document.baseURI) ? ' (in use)' : ''}</span>
-          </li>
-        ))}
+        {BUNDLED_PACKS.map(({ name, address: folder, purpose }) => {
+          const isInUse = loaded === packAddress(folder, document.baseURI);
+          return (
+            <li key={name}>
+              <Button onClick={() => loadAddress(folder, document.baseURI)} disabled={training || isInUse} testId={`pack-bundled-${name}`}>Use {name}</Button>
+              <span>{purpose}{isInUse ? ' (in use)' : ''}</span>
+            </li>
+          );
+        })}
       </ul>
       <DropZone
         compact
