@@ -11,6 +11,11 @@ test('a prompt is completed by both models, repeatably from its seed', async ({ 
   const first = await studio.sample('The miller opened the gate');
   expect(first.projected.length).toBeGreaterThan(20);
   expect(first.fineTuned.length).toBeGreaterThan(20);
-  expect((await studio.engine.of('sample.token')).length).toBeGreaterThan(20);
+  const pieces = await studio.engine.of('sample.text');
+  for (const model of ['projected', 'fineTuned'] as const) {
+    const texts = pieces.filter((piece) => piece.model === model).map(({ text }) => text);
+    expect(texts.length, `pieces in which the ${model} model's text arrived`).toBeGreaterThan(3);
+    expect(first[model]).toContain(texts.join('').trim());
+  }
   expect(await studio.sample('The miller opened the gate')).toEqual(first);
 });

@@ -43,7 +43,7 @@ export async function generateSamples(state: EngineState, sampleId: string, conf
       stream.done = done === true;
       const text = value === undefined ? stream.decoder.finish() : value.map((id: number) => stream.decoder.push(id)).join('');
       stream.count += value?.length ?? 0;
-      if (text) state.emit({ type: 'sample.token', sampleId, model: stream.model, text });
+      if (text) state.emit({ type: 'sample.text', sampleId, model: stream.model, text, tokens: stream.count });
       if (stream.done) {
         const tokensPerSecond = stream.milliseconds > 0 ? stream.count / (stream.milliseconds / 1000) : 0;
         state.emit({ type: 'sample.finished', sampleId, model: stream.model, tokens: stream.count, tokensPerSecond });

@@ -130,7 +130,7 @@ describe('a session from pack to model', () => {
         finished.add(event.model);
       }
       const texts: Record<string, string> = {};
-      for (const event of events.slice(from)) if (event.type === 'sample.token') texts[event.model] = (texts[event.model] ?? '') + event.text;
+      for (const event of events.slice(from)) if (event.type === 'sample.text') texts[event.model] = (texts[event.model] ?? '') + event.text;
       return texts;
     };
     const first = await sample('a');

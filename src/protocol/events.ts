@@ -173,7 +173,8 @@ export type EngineEvent =
   | { readonly type: 'train.failed'; readonly runId: string; readonly message: string; readonly keptStep?: number; readonly offer?: MemoryOffer }
   | { readonly type: 'test.progress'; readonly runId: string; readonly model: TestedModel; readonly tokensDone: number; readonly tokensTotal: number }
   | { readonly type: 'test.evaluated'; readonly runId: string; readonly figures: readonly TestFigure[] }
-  | { readonly type: 'sample.token'; readonly sampleId: string; readonly model: 'projected' | 'fineTuned'; readonly text: string }
+  /** What a group of tokens adds to a sample's text; `tokens` counts all so far. */
+  | { readonly type: 'sample.text'; readonly sampleId: string; readonly model: 'projected' | 'fineTuned'; readonly text: string; readonly tokens: number }
   | { readonly type: 'sample.finished'; readonly sampleId: string; readonly model: 'projected' | 'fineTuned'; readonly tokens: number; readonly tokensPerSecond: number }
   | { readonly type: 'sample.failed'; readonly sampleId: string; readonly message: string }
   | { readonly type: 'model.exported'; readonly runId: string; readonly file: Blob; readonly fileName: string }

@@ -87,8 +87,8 @@ export function createSamplesStore(client: EngineClient): SamplesStore {
 
   client.subscribe((event) => {
     switch (event.type) {
-      case 'sample.token':
-        change(event.sampleId, event.model, (former) => ({ ...former, text: former.text + event.text, tokens: former.tokens + 1 }));
+      case 'sample.text':
+        change(event.sampleId, event.model, (former) => ({ ...former, text: former.text + event.text, tokens: event.tokens }));
         break;
       case 'sample.finished':
         change(event.sampleId, event.model, (former) => ({

@@ -271,14 +271,14 @@ describe('samples', () => {
     const { sampleId = '' } = studio.samples.getState();
     expect(sent.at(-1)).toMatchObject({ type: 'sample.start', sampleId, config: { prompt: 'The gate' } });
     say(
-      { type: 'sample.token', sampleId, model: 'projected', text: ' of' },
-      { type: 'sample.token', sampleId: 'older', model: 'projected', text: ' wrong' },
-      { type: 'sample.token', sampleId, model: 'fineTuned', text: ' is' },
-      { type: 'sample.token', sampleId, model: 'fineTuned', text: ' shut' },
+      { type: 'sample.text', sampleId, model: 'projected', text: ' of', tokens: 1 },
+      { type: 'sample.text', sampleId: 'older', model: 'projected', text: ' wrong', tokens: 9 },
+      { type: 'sample.text', sampleId, model: 'fineTuned', text: ' is', tokens: 1 },
+      { type: 'sample.text', sampleId, model: 'fineTuned', text: ' shut here', tokens: 3 },
       { type: 'sample.finished', sampleId, model: 'projected', tokens: 1, tokensPerSecond: 90 },
     );
-    expect(studio.samples.getState()).toMatchObject({ running: true, completions: { projected: { text: ' of', finished: true }, fineTuned: { text: ' is shut' } } });
-    say({ type: 'sample.finished', sampleId, model: 'fineTuned', tokens: 2, tokensPerSecond: 91 });
+    expect(studio.samples.getState()).toMatchObject({ running: true, completions: { projected: { text: ' of', tokens: 1, finished: true }, fineTuned: { text: ' is shut here', tokens: 3 } } });
+    say({ type: 'sample.finished', sampleId, model: 'fineTuned', tokens: 3, tokensPerSecond: 91 });
     expect(studio.samples.getState().running).toBe(false);
   });
 
