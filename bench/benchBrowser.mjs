@@ -13,11 +13,12 @@ const ownRoot = resolve(import.meta.dirname, '..');
  * Opens `path` (below the repository's root) and runs `body` on it. What the page logs with console.info is shown on stderr; its warnings and errors come
  * back as `complaints`, because a GPU library that fails often says so nowhere else.
  * @template T
- * @param {{ path: string, hardware: boolean, dependencies?: string[], root?: string, allow?: string[] }} options `root`: another tree than this one; `allow`: more folders to serve below /@fs
+ * @param {{ path: string, hardware: boolean, dependencies?: string[], root?: string, allow?: string[], profile?: string }} options `root`: another tree than this one;
+ * `allow`: more folders to serve below /@fs; `profile`: a folder for what the page stores, which otherwise stays in memory
  * @param {(page: import('playwright').Page) => Promise<T>} body
  * @returns {Promise<{ result: T, complaints: string[] }>}
  */
-export async function withBenchPage({ path, hardware, dependencies = [], root = ownRoot, allow = [] }, body) {
+export async function withBenchPage({ path, hardware, dependencies = [], root = ownRoot, allow = [], profile }, body) {
   const server = await createServer({
     root,
     configFile: false,
@@ -33,7 +34,8 @@ export async function withBenchPage({ path, hardware, dependencies = [], root = 
     optimizeDeps: { noDiscovery: true, include: dependencies },
   });
   await server.listen();
-  const browser = await chromium.launch({ executablePath: chromiumExecutable(), args: hardware ? CHROMIUM_HARDWARE_FLAGS : CHROMIUM_FLAGS });
+  const options = { executablePath: chromiumExecutable(), args: hardware ? CHROMIUM_HARDWARE_FLAGS : CHROMIUM_FLAGS };
+  const browser = profile === undefined ? await chromium.launch(options) : await chromium.launchPersistentContext(profile, options);
   try {
     const page = await browser.newPage();
     /** @type {Set<string>} */

@@ -1,9 +1,10 @@
-// node bench/projectScale.mjs [--engine webgpu|wasm] [--rounds 2] [--folder DIR] [--hardware] [--log]
+// node bench/projectScale.mjs [--engine webgpu|wasm] [--place dropped|stored] [--rounds 2] [--folder DIR] [--hardware] [--log]
 // Writes a projected network of the paper's size with random weights (2.9 GB in float16) to a temporary folder, and projects experts of it in headless Chromium under WebGPU's default limits:
-// MB/s against the browser's reading alone and against plainly reading the file outside it, in turn, its pages dropped from the system's cache before each; and the memory, summed over all of the browser's processes, that
+// MB/s against the browser's reading alone and against plainly reading the file outside it, in turn, its pages dropped from the system's cache before each, whether the page reads the dropped file
+// or a copy in its storage, as packs from an address are kept; and the memory, summed over all of the browser's processes, that
 // opening and projecting takes on top of the page and of the bytes of all GPU buffers (with a software adapter they lie in the same memory). The folder is deleted at the end.
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -14,6 +15,7 @@ import { peakWhile } from './peakWhile.mjs';
 const { values } = parseArgs({
   options: {
     engine: { type: 'string', default: 'wasm' },
+    place: { type: 'string', default: 'dropped' },
     rounds: { type: 'string', default: '2' },
     folder: { type: 'string', default: tmpdir() },
     hardware: { type: 'boolean', default: false },
@@ -21,6 +23,7 @@ const { values } = parseArgs({
   },
 });
 if (values.engine !== 'webgpu' && values.engine !== 'wasm') throw new Error(`--engine takes webgpu or wasm, not ${values.engine}`);
+if (values.place !== 'dropped' && values.place !== 'stored') throw new Error(`--place takes dropped or stored, not ${values.place}`);
 const SAMPLE_MS = 100;
 
 /** Drops a file's pages from the system's cache, so that what follows reads the disk. @param {string} path */
@@ -53,17 +56,25 @@ async function browserBytes(session) {
   }, 0);
 }
 
+/** The largest file in a folder and all below it. @param {string} folder */
+function largestFile(folder) {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  return files.reduce((largest, file) => (statSync(file).size > statSync(largest).size ? file : largest));
+}
+
 const folder = mkdtempSync(join(values.folder, 'project-scale-'));
 try {
-  const path = join(folder, 'pn.safetensors');
-  const fileBytes = await withModules(async (load) => (await load('bench/projectScale/randomNetwork.ts')).writeRandomNetwork(path));
-  console.error(`${path}: ${fileBytes} bytes`);
-  const { result } = await withBenchPage({ path: 'bench/projectScale/index.html', hardware: values.hardware, dependencies: ['@noble/hashes/sha2.js', '@noble/hashes/utils.js'] }, async (page) => {
+  const written = join(folder, 'pn.safetensors');
+  const profile = join(folder, 'profile');
+  const fileBytes = await withModules(async (load) => (await load('bench/projectScale/randomNetwork.ts')).writeRandomNetwork(written));
+  console.error(`${written}: ${fileBytes} bytes`);
+  const { result } = await withBenchPage({ path: 'bench/projectScale/index.html', hardware: values.hardware, profile, dependencies: ['@noble/hashes/sha2.js', '@noble/hashes/utils.js'] }, async (page) => {
     await page.waitForFunction(() => '__projectScale' in window, undefined, { timeout: 300_000 });
     const session = await /** @type {import('playwright').Browser} */ (page.context().browser()).newBrowserCDPSession();
     const pageBytes = await browserBytes(session);
-    await page.setInputFiles('#file', path);
-    const opened = await page.evaluate((engine) => window.__projectScale.open(/** @type {any} */ (engine)), values.engine);
+    await page.setInputFiles('#file', written);
+    const opened = await page.evaluate(([place, engine]) => window.__projectScale.open(/** @type {any} */ (place), /** @type {any} */ (engine)), [values.place, values.engine]);
+    const path = values.place === 'stored' ? largestFile(profile) : written;
     // Before anything is read: what reading leaves behind counts, too.
     const openedBytes = await browserBytes(session);
     const rounds = [];
@@ -85,7 +96,7 @@ try {
   });
   console.log(JSON.stringify(result, undefined, 2));
   reportLine({
-    what: `projection of the paper's network (${(fileBytes / 1e9).toFixed(2)} GB from disk)`,
+    what: `projection of the paper's network (${(fileBytes / 1e9).toFixed(2)} GB from disk, ${values.place})`,
     adapter: result.adapter,
     figures: `${result.rounds.map(({ plainMegabytesPerSecond: plain, readingMegabytesPerSecond: reading, megabytesPerSecond }) => `${megabytesPerSecond.toFixed(0)} MB/s where the browser's reading alone has ${reading.toFixed(0)} and plain reading outside it ${plain.toFixed(0)}`).join(', ')}`
       + `; at most ${(Math.max(...result.rounds.map(({ abovePageAndGpu }) => abovePageAndGpu)) / 1e6).toFixed(0)} MB on top of the page and ${(result.gpuBytes / 1e6).toFixed(0)} MB of GPU buffers`

@@ -1,5 +1,6 @@
 // Named tensors in a safetensors file that stays on disk: only the ranges asked for are read, so that a file larger than memory can be used.
 import { UserError } from '../core/invariant.ts';
+import { readingOf } from './byteReading.ts';
 import { decodeFloat16 } from './float16.ts';
 import { bytesPerElement, readSafetensorsHeader, type StoredTensor } from './safetensorsHeader.ts';
 
@@ -28,21 +29,27 @@ const READS_AT_ONCE = 4;
 /** Reads the header of `file` and leaves the tensors where they are. `chunkBytes`: what readInto asks for at once. @throws UserError from readSafetensorsHeader */
 export async function openTensorFile(file: Blob, name: string, { chunkBytes = READ_CHUNK_BYTES }: { readonly chunkBytes?: number } = {}): Promise<TensorFile> {
   const tensors = await readSafetensorsHeader(file, name);
+  const read = readingOf(file);
 
   const find = (tensor: string): StoredTensor => {
     const stored = tensors.get(tensor);
     if (!stored) throw new UserError(`${name} has no tensor ${tensor}.`);
     return stored;
   };
-  const readBytes: TensorFile['readBytes'] = async (tensor, byteStart = 0, byteEnd) => {
+  const fill = async (tensor: string, byteStart: number, target: Uint8Array): Promise<void> => {
     const { byteOffset, byteLength } = find(tensor);
-    const end = byteEnd ?? byteLength;
-    if (!(byteStart >= 0 && byteStart <= end && end <= byteLength)) throw new RangeError(`${name}: bytes ${byteStart} to ${end} are not within ${tensor} (${byteLength} bytes)`);
+    const end = byteStart + target.length;
+    if (!(byteStart >= 0 && end <= byteLength)) throw new RangeError(`${name}: bytes ${byteStart} to ${end} are not within ${tensor} (${byteLength} bytes)`);
     try {
-      return new Uint8Array(await file.slice(byteOffset + byteStart, byteOffset + end).arrayBuffer());
+      await read(byteOffset + byteStart, target);
     } catch {
       throw new UserError(`${name} can no longer be read (tensor ${tensor}): it was removed or changed since it was opened; load the pack again.`);
     }
+  };
+  const readBytes: TensorFile['readBytes'] = async (tensor, byteStart = 0, byteEnd = find(tensor).byteLength) => {
+    const target = new Uint8Array(Math.max(0, byteEnd - byteStart));
+    await fill(tensor, byteStart, target);
+    return target;
   };
   const readInto: TensorFile['readInto'] = async (tensor, byteStart, target) => {
     let next = 0;
@@ -51,7 +58,7 @@ export async function openTensorFile(file: Blob, name: string, { chunkBytes = RE
         const start = next;
         const end = Math.min(target.length, start + chunkBytes);
         next = end;
-        target.set(await readBytes(tensor, byteStart + start, byteStart + end), start);
+        await fill(tensor, byteStart + start, target.subarray(start, end));
       }
     };
     // All are waited for: when this ends, whichever way, nothing writes into `target` any more.

@@ -3,6 +3,8 @@
 // address. Every failure of the storage itself is a CacheError: the caller then goes on in memory.
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
+import { offerReading } from '../formats/byteReading.ts';
+import { closeDirectFiles, directReading, type OpfsFileHandle } from './directReading.ts';
 
 /** The browser's storage failed or is missing; the message completes "..., so the pack is kept in memory". */
 export class CacheError extends Error {
@@ -33,18 +35,6 @@ export interface PackCache {
 const FOLDER = 'packs';
 const manifestName = (url: string): string => `manifest-${bytesToHex(sha256(new TextEncoder().encode(url)))}.json`;
 
-/** What workers have beyond the types of the DOM library. */
-interface SyncAccessHandle {
-  write(data: Uint8Array, options: { at: number }): number;
-  truncate(size: number): void;
-  flush(): void;
-  close(): void;
-}
-interface OpfsFileHandle extends FileSystemFileHandle {
-  createSyncAccessHandle?(): Promise<SyncAccessHandle>;
-  move?(name: string): Promise<void>;
-}
-
 /** @throws CacheError where the browser offers no storage (old browser, private window, blocked site data) */
 export async function openPackCache(): Promise<PackCache> {
   const folder = await storageCall('This browser stores no files for this page', async () => {
@@ -53,12 +43,15 @@ export async function openPackCache(): Promise<PackCache> {
   });
   const read = async (name: string): Promise<File | undefined> => {
     try {
-      return await (await folder.getFileHandle(name)).getFile();
+      return await fileOf(await folder.getFileHandle(name));
     } catch {
       return undefined;
     }
   };
-  const remove = (name: string): Promise<void> => folder.removeEntry(name).catch(() => undefined);
+  const remove = async (name: string): Promise<void> => {
+    await closeDirectFiles();
+    await folder.removeEntry(name).catch(() => undefined);
+  };
 
   const createNamed = async (name: string): Promise<CacheWriter> => {
     const part = `${name}.part`;
@@ -72,7 +65,7 @@ export async function openPackCache(): Promise<PackCache> {
           if (!handle.move) throw new Error('files cannot be renamed');
           await remove(name);
           await handle.move(name);
-          return handle.getFile();
+          return fileOf(handle);
         }),
         async discard() {
           await sink.close().catch(() => undefined);
@@ -114,12 +107,21 @@ export async function clearPackCache(): Promise<number> {
     const root = await navigator.storage.getDirectory();
     const folder = await root.getDirectoryHandle(FOLDER);
     let bytes = 0;
+    await closeDirectFiles();
     for await (const handle of folder.values()) if (handle.kind === 'file') bytes += (await (handle as FileSystemFileHandle).getFile()).size;
     await root.removeEntry(FOLDER, { recursive: true });
     return bytes;
   } catch {
     return 0;
   }
+}
+
+/** The file, and the shorter way to its bytes where there is one. */
+async function fileOf(handle: OpfsFileHandle): Promise<File> {
+  const file = await handle.getFile();
+  const read = directReading(handle, file);
+  if (read) offerReading(file, read);
+  return file;
 }
 
 interface Sink {
