@@ -1,6 +1,6 @@
 // Named tensors in a safetensors file that stays on disk: only the ranges asked for are read, so that a file larger than memory can be used.
 import { UserError } from '../core/invariant.ts';
-import { decodeFloat16 } from './float16.ts';
+import { decodeFloat16 } from '../core/float16.ts';
 import { bytesPerElement, readSafetensorsHeader, type StoredTensor } from './safetensorsHeader.ts';
 
 export interface TensorFile {
