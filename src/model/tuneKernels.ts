@@ -26,12 +26,17 @@ export async function tuneKernels(gpu: Gpu, config: ModelConfig, shape: BatchSha
 
 const attentionShape = ({ numAttentionHeads: NH, headDim: HS }: ModelConfig, { batchSize: B, seqLen: T }: BatchShape) => ({ B, T, NH, HS });
 
-/** Makes and frees what tuneKernels has on the GPU: product after product its operands and result, and the result's way back. */
+/** Makes and frees what tuneKernels has on the GPU: product after product its operands and result, and the result's way back. Never less than that. */
 export function planTuning(gpu: Gpu, config: ModelConfig, shape: BatchShape, options: { readonly train: boolean }): void {
   if (!measuresKernels(gpu)) return;
+  const storesBoth = !gpu.without.has('halfStorage');
   for (const { M, N, K } of gemmUses(gpu.device.limits, config, shape, options)) {
     const scope = new BufferScope(gpu.buffers, 'tuning');
-    for (const [name, numFloats] of [['a', M * K], ['b', N * K], ['c', M * N], ['readback', M * N]] as const) scope.floats(name, numFloats);
+    for (const [name, numFloats] of [['a', M * K], ['b', N * K], ['c', M * N], ['readback', M * N]] as const) {
+      scope.floats(name, numFloats);
+      // The same product over halves beside it (chooseStorage.ts).
+      if (storesBoth) scope.floats(`${name}.halves`, Math.ceil(numFloats / 2));
+    }
     scope.destroy();
   }
 }

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../config/modelConfig.ts';
 import { DEFAULT_RUN_CONFIG, type RunConfig } from '../config/runConfig.ts';
 import { canAllocate } from '../gpu/allocation.ts';
-import { testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
+import { asHardware, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
+import { rememberStorage } from '../model/chooseStorage.ts';
 import { trainingBytes } from './memory.ts';
 import { createTrainee } from './trainee.ts';
 
@@ -22,6 +23,22 @@ describe('memory of a run', () => {
     stepper.destroy();
     model.destroy();
     expect(gpu.buffers.bytes).toBe(before);
+  });
+
+  it('is counted as it will be stored, and for either way while that is open', async () => {
+    const gpu = asHardware(await testGpu());
+    const before = gpu.buffers.bytes;
+    const planned: number[] = [await trainingBytes(gpu, MODEL, SETTINGS)];
+    const taken: number[] = [];
+    for (const storage of ['f32', 'f16'] as const) {
+      rememberStorage(gpu, MODEL, SETTINGS, storage);
+      planned.push(await trainingBytes(gpu, MODEL, SETTINGS));
+      const { model, stepper } = await createTrainee(gpu, MODEL, SETTINGS);
+      taken.push(gpu.buffers.bytes - before);
+      stepper.destroy();
+      model.destroy();
+    }
+    expect(planned).toEqual([Math.max(...taken), ...taken]);
   });
 
   it('counts a teacher, too', async () => {

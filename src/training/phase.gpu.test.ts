@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../config/modelConfig.ts';
 import { DEFAULT_RUN_CONFIG, type RunConfig } from '../config/runConfig.ts';
 import type { EvaluationText, EvaluationWindow } from '../data/windows.ts';
+import { chosenStorage, rememberStorage } from '../model/chooseStorage.ts';
 import { createParameterTable } from '../model/parameters.ts';
-import { randomFloats, testGpu } from '../testing/testGpu.ts';
+import { asHardware, randomFloats, testGpu } from '../testing/testGpu.ts';
 import { Phase, type PhasePlan, type WindowSource } from './phase.ts';
 
 const MODEL: ModelConfig = { vocabSize: 24, hiddenSize: 16, intermediateSize: 24, numHiddenLayers: 1, numAttentionHeads: 2, headDim: 8, maxPositionEmbeddings: 8, rmsNormEps: 1e-5, ropeTheta: 1e4 };
@@ -50,9 +51,12 @@ async function goOn(phase: Phase, untilStep = Infinity): Promise<number[]> {
 }
 
 describe('Phase', () => {
-  it('goes on from a checkpoint to the bit', async () => {
-    const gpu = await testGpu();
+  // The WebAssembly engine stores f32 whatever was chosen.
+  it.each(['f32', 'f16'] as const)('goes on from a checkpoint to the bit where %s is chosen', async (storage) => {
+    const gpu = asHardware(await testGpu());
+    rememberStorage(gpu, MODEL, SETTINGS, storage);
     const whole = await Phase.create(gpu, planOf());
+    expect(whole.model.storage).toBe(chosenStorage(gpu, MODEL, SETTINGS));
     const losses = await goOn(whole);
     expect(losses).toHaveLength(6);
     expect(losses[5]).toBeLessThan(losses[0]);
@@ -61,9 +65,12 @@ describe('Phase', () => {
     const begun = await goOn(first, 3);
     const checkpoint = structuredClone(await first.checkpoint());
     first.destroy();
+    const holdsHalves = whole.model.storage === 'f16';
+    expect(checkpoint.lossScale).toEqual(holdsHalves ? { scale: 32, goodSteps: 3 } : undefined);
     const second = await Phase.create(gpu, planOf(), checkpoint);
     expect([...begun, ...(await goOn(second))]).toEqual(losses);
     expect(await second.model.readWeights()).toEqual(await whole.model.readWeights());
+    expect((await second.checkpoint()).lossScale).toEqual(holdsHalves ? { scale: 32, goodSteps: 6 } : undefined);
     expect(second.bestStep).toBe(6);
     expect(second.bestWeights).toEqual(whole.bestWeights);
     whole.destroy();
