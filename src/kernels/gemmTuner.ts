@@ -7,7 +7,7 @@ import { submitOps, type DispatchOp } from '../gpu/dispatch.ts';
 import { Readback } from '../gpu/readback.ts';
 import { usesBarriers } from './barriers.ts';
 import { chosenVariant, gemm, rememberVariant, supportedVariants, type GemmProblem, type GemmVariant } from './gemm.ts';
-import { OpTimer } from './opTimer.ts';
+import { OpTimer, repeatsFor } from './opTimer.ts';
 
 export interface GemmMeasurement {
   readonly variant: GemmVariant;
@@ -34,10 +34,6 @@ const MAX_ROUNDS = 7;
 const NOT_NUMBERS = 0x7fff_7fff;
 /** A variant this much slower than the best after a round is not timed again. */
 const HOPELESS = 1.5;
-/** One timing repeats the dispatch until about this long: clocks in browsers tick in steps of up to 0.1 ms. */
-const TIMING_MS = 6;
-const MAX_REPEATS = 200;
-
 /** Largest |actual - expected| over the largest |expected|; Infinity as soon as anything is NaN. */
 export function differenceFrom(expected: Float32Array, actual: Float32Array): number {
   let scale = 0;
@@ -99,7 +95,7 @@ async function tuneOne(gpu: Gpu, timer: OpTimer, problem: GemmProblem, deadline:
       for (const candidate of candidates) {
         const hopeless = round > 0 && !(candidate.milliseconds <= limit);
         if (!candidate.eligible || hopeless || timeIsUp()) continue;
-        const repeats = round === 0 ? 1 : Math.min(MAX_REPEATS, Math.ceil(TIMING_MS / Math.max(candidate.milliseconds, 1e-3)));
+        const repeats = round === 0 ? 1 : repeatsFor(candidate.milliseconds);
         const milliseconds = (await timer.milliseconds([candidate.op], repeats)) / repeats;
         // The first round times a single dispatch with its overhead: good enough to choose repeats and drop the hopeless.
         candidate.milliseconds = round <= 1 ? milliseconds : Math.min(candidate.milliseconds, milliseconds);

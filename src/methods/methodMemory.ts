@@ -7,7 +7,6 @@ import { invariant } from '../core/invariant.ts';
 import { BufferScope } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { Readback, readingBytes } from '../gpu/readback.ts';
-import { possibleStorages } from '../model/chooseStorage.ts';
 import { planProjector, planResident, projectedMatrices } from '../model/projectorPlan.ts';
 import { SmallModel, type SmallModelOptions } from '../model/smallModel.ts';
 import { planTuning } from '../model/tuneKernels.ts';
@@ -32,26 +31,26 @@ type Stage = (gpu: Gpu) => Promise<void>;
  */
 export async function methodPeakBytes(gpu: Gpu, choice: MethodChoice | undefined, shapes: PackShapes, settings: RunConfig): Promise<number> {
   let peak = 0;
-  for (const stage of stagesOf(gpu, choice, shapes, settings)) peak = Math.max(peak, await plannedBytes(gpu, stage));
+  for (const stage of stagesOf(choice, shapes, settings)) peak = Math.max(peak, await plannedBytes(gpu, stage));
   return peak;
 }
 
-function stagesOf(gpu: Gpu, choice: MethodChoice | undefined, shapes: PackShapes, settings: RunConfig): Stage[] {
+function stagesOf(choice: MethodChoice | undefined, shapes: PackShapes, settings: RunConfig): Stage[] {
   const { model } = shapes;
-  const fineTuning = trained(gpu, model, settings);
+  const fineTuning = trained(model, settings);
   switch (choice?.method) {
     case 'SLM-pn':
-      return [...choosing(choice, shapes, settings), projecting(shapes, settings, { train: false }, false), ...fineTuning];
+      return [...choosing(choice, shapes, settings), projecting(shapes, settings, { train: false }, false), fineTuning];
     case 'SLM-mix':
-      return [evaluated(model, settings), ...fineTuning];
+      return [evaluated(model, settings), fineTuning];
     case 'SLM-d': {
       const large = requireLarge(shapes);
-      return [...trained(gpu, large, settings), ...trained(gpu, model, settings, { model: large, weight: choice.weight, temperature: choice.temperature })];
+      return [trained(large, settings), trained(model, settings, { model: large, weight: choice.weight, temperature: choice.temperature })];
     }
     case 'LLM':
-      return trained(gpu, requireLarge(shapes), settings);
+      return [trained(requireLarge(shapes), settings)];
     default:
-      return fineTuning;
+      return [fineTuning];
   }
 }
 
@@ -60,14 +59,14 @@ function requireLarge({ large }: PackShapes): ModelConfig {
   return large;
 }
 
-/** A phase, in each way that it may come to be stored; the evaluator that tests its result afterwards takes less, as it has no gradients. */
-function trained(gpu: Gpu, model: ModelConfig, settings: RunConfig, teacher?: TeacherShape): Stage[] {
-  return possibleStorages(gpu, model, settings).map((storage) => async (dry) => {
-    planTuning(dry, model, settings, { train: true });
-    const trainee = await createTrainee(dry, model, settings, teacher, storage);
+/** A phase; the evaluator that tests its result afterwards takes less, as it has no gradients. */
+function trained(model: ModelConfig, settings: RunConfig, teacher?: TeacherShape): Stage {
+  return async (gpu) => {
+    planTuning(gpu, model, settings, { train: true });
+    const trainee = await createTrainee(gpu, model, settings, teacher);
     // Of the best weights or, for a checkpoint, of a moment.
-    planReadingBack(dry, trainee.model.weights.byteLength);
-  });
+    planReadingBack(gpu, trainee.model.weights.byteLength);
+  };
 }
 
 function evaluated(model: ModelConfig, settings: RunConfig): Stage {

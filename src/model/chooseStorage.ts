@@ -1,6 +1,8 @@
-// How a model in training stores what SmallModelOptions.storage says: f32, unless halves have computed the right numbers on this adapter and measured faster for the model's shapes.
-// Once per adapter, model and batch shape, and remembered as kernels' variants are (kernels/kernelChoices.ts). Halves need no feature of the adapter (kernels/storageWgsl.ts).
-import type { ModelConfig } from '../config/modelConfig.ts';
+// How a model in training stores what SmallModelOptions.storage says: f32, unless halves have computed the right numbers on this adapter, measured faster for the model's shapes and take
+// no more memory. Measured once per adapter, model and batch shape, and remembered as kernels' variants are (kernels/kernelChoices.ts). Halves need no feature of the adapter
+// (kernels/storageWgsl.ts).
+import { modelWeights, type ModelConfig } from '../config/modelConfig.ts';
+import { numElements } from '../core/tensor.ts';
 import { BufferScope, type BufferView, type Storage } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import type { DispatchOp } from '../gpu/dispatch.ts';
@@ -10,14 +12,14 @@ import { gemm, supportedVariants } from '../kernels/gemm.ts';
 import { tuneGemm } from '../kernels/gemmTuner.ts';
 import { computesHalves } from '../kernels/halvesGate.ts';
 import { rememberChoice, rememberedChoice } from '../kernels/kernelChoices.ts';
-import { OpTimer } from '../kernels/opTimer.ts';
+import { OpTimer, repeatsFor } from '../kernels/opTimer.ts';
 import type { BatchShape } from './forward.ts';
 import { gemmUses } from './gemmShapes.ts';
 import { measuresKernels } from './tuneKernels.ts';
 
 /** For the variants of products over halves, in milliseconds. */
 const TUNING_BUDGET_MS = 1600;
-const ROUNDS = 4;
+const ROUNDS = 3;
 /** Of f32's time: less of a gain may be the clock's noise. */
 const CLEARLY_FASTER = 0.97;
 
@@ -30,23 +32,44 @@ function storageKey({ vocabSize: V, hiddenSize: C, intermediateSize: F, numHidde
   return `storage ${V} ${C} ${F} ${L} ${NH} ${B} ${T}`;
 }
 
-/** Halves are never chosen unmeasured, and software adapters measure nothing (tuneKernels.ts); the WebAssembly engine has f32 alone. */
-export const mayStoreHalves = (gpu: Gpu): boolean => measuresKernels(gpu) && !gpu.without.has('halfStorage') && !gpu.device.features.has(WEBASSEMBLY_FEATURE);
+export interface StoredShape extends BatchShape {
+  readonly recomputeActivations: boolean;
+}
+
+/**
+ * Bytes of GPU memory that a model in training takes less with halves; attention's scratch, which they never have more of, not counted. Below 0 where they save less than the copy of the weights
+ * and the activations of evaluation take, which stays f32: few tokens at once, many weights.
+ */
+export function savedBytes(config: ModelConfig, { batchSize, seqLen, recomputeActivations }: StoredShape): number {
+  const { hiddenSize: C, intermediateSize: F, numHiddenLayers: L } = config;
+  const rows = batchSize * seqLen;
+  const perLayer = 6 * C + 3 * F;
+  const gradients = 4 * C + 3 * F;
+  // What the head reads, and its gradient.
+  const hidden = 2 * C;
+  const saved = 2 * rows * ((recomputeActivations ? 1 : L) * perLayer + gradients + hidden);
+  const copied = modelWeights(config).reduce((sum, { shape, decays }) => sum + (decays ? 2 * numElements(shape) : 0), 0);
+  const evaluation = 4 * rows * (perLayer + C);
+  return saved - copied - evaluation;
+}
+
+/**
+ * Halves are never chosen unmeasured, and software adapters measure nothing (tuneKernels.ts); the WebAssembly engine has f32 alone. And never for more memory: so the plan in f32, which is all
+ * that a memory check knows before the measurement, is never too small, and a run that fits in f32 is not refused for being faster.
+ */
+export const mayStoreHalves = (gpu: Gpu, config: ModelConfig, shape: StoredShape): boolean =>
+  measuresKernels(gpu) && !gpu.without.has('halfStorage') && !gpu.device.features.has(WEBASSEMBLY_FEATURE) && savedBytes(config, shape) >= 0;
 
 function rememberedStorage(gpu: Gpu, config: ModelConfig, shape: BatchShape): Storage | undefined {
   const remembered = rememberedChoice(gpu, storageKey(config, shape));
   return STORAGES.find((storage) => storage === remembered);
 }
 
-/** What training will store, should it be planned now. */
-export const chosenStorage = (gpu: Gpu, config: ModelConfig, shape: BatchShape): Storage => (mayStoreHalves(gpu) && rememberedStorage(gpu, config, shape)) || 'f32';
+/** What training stores, planned now. */
+export const chosenStorage = (gpu: Gpu, config: ModelConfig, shape: StoredShape): Storage => (mayStoreHalves(gpu, config, shape) && rememberedStorage(gpu, config, shape)) || 'f32';
 
-/** What training may come to store: one, where that is decided. A memory check that comes before the measurement must allow for each. */
-export function possibleStorages(gpu: Gpu, config: ModelConfig, shape: BatchShape): readonly Storage[] {
-  if (!mayStoreHalves(gpu)) return ['f32'];
-  const remembered = rememberedStorage(gpu, config, shape);
-  return remembered ? [remembered] : STORAGES;
-}
+/** Whether a measurement has yet to tell. */
+export const isStorageOpen = (gpu: Gpu, config: ModelConfig, shape: StoredShape): boolean => mayStoreHalves(gpu, config, shape) && !rememberedStorage(gpu, config, shape);
 
 /** Remembers what a measurement found. */
 export function rememberStorage(gpu: Gpu, config: ModelConfig, shape: BatchShape, storage: Storage): void {
@@ -54,8 +77,8 @@ export function rememberStorage(gpu: Gpu, config: ModelConfig, shape: BatchShape
 }
 
 /** Measures both where that is open, and remembers the faster. Products over f32 should have been tuned before. @returns undefined where nothing was measured @throws OutOfGpuMemoryError */
-export async function tuneStorage(gpu: Gpu, config: ModelConfig, shape: BatchShape): Promise<StorageMeasurement | undefined> {
-  if (possibleStorages(gpu, config, shape).length === 1) return undefined;
+export async function tuneStorage(gpu: Gpu, config: ModelConfig, shape: StoredShape): Promise<StorageMeasurement | undefined> {
+  if (!isStorageOpen(gpu, config, shape)) return undefined;
   const uses = gemmUses(gpu.device.limits, config, shape, { train: true, storage: 'f16' });
   if (!uses.every((use) => supportedVariants(gpu, use).length > 0) || !(await computesHalves(gpu))) {
     rememberStorage(gpu, config, shape, 'f32');
@@ -87,11 +110,12 @@ async function measureStorages(gpu: Gpu, config: ModelConfig, shape: BatchShape)
         const { count, ops } = await plan(scope);
         await scope.allocated();
         const least = { f32: Infinity, f16: Infinity };
+        // Once to warm up and to know how often to repeat.
+        const alone = { f32: await timer.milliseconds(ops.f32, 1), f16: await timer.milliseconds(ops.f16, 1) };
         for (let round = 0; round < ROUNDS; round++) {
           for (const storage of STORAGES) {
-            const milliseconds = await timer.milliseconds(ops[storage], 1);
-            // The first round warms up.
-            if (round > 0) least[storage] = Math.min(least[storage], milliseconds);
+            const repeats = repeatsFor(alone[storage]);
+            least[storage] = Math.min(least[storage], (await timer.milliseconds(ops[storage], repeats)) / repeats);
           }
         }
         for (const storage of STORAGES) total[storage] += count * least[storage];

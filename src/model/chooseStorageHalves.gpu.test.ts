@@ -6,10 +6,10 @@ import { dryRun } from '../gpu/dryRun.ts';
 import { computesHalves } from '../kernels/halvesGate.ts';
 import { allChoices, rememberedChoice } from '../kernels/kernelChoices.ts';
 import { asHardware, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
-import { chosenStorage, mayStoreHalves, possibleStorages, rememberStorage, tuneStorage } from './chooseStorage.ts';
+import { chosenStorage, isStorageOpen, mayStoreHalves, rememberStorage, savedBytes, tuneStorage } from './chooseStorage.ts';
 
 const CONFIG: ModelConfig = { vocabSize: 40, hiddenSize: 32, intermediateSize: 48, numHiddenLayers: 2, numAttentionHeads: 2, headDim: 16, maxPositionEmbeddings: 32, rmsNormEps: 1e-5, ropeTheta: 1e4 };
-const SHAPE = { batchSize: 2, seqLen: 16 };
+const SHAPE = { batchSize: 8, seqLen: 16, recomputeActivations: false };
 
 let gpu: Gpu;
 beforeAll(async () => {
@@ -20,16 +20,16 @@ describe('storage of a model in training', () => {
   it('is f32 on software adapters, where nothing is measured, and where halves are switched off, whatever is remembered', async () => {
     const switchedOff = (means: 'halfStorage' | 'measuring'): Gpu => ({ ...asHardware(gpu), without: new Set([means]) });
     for (const one of [gpu, switchedOff('halfStorage'), switchedOff('measuring')]) {
-      expect(mayStoreHalves(one)).toBe(false);
+      expect(mayStoreHalves(one, CONFIG, SHAPE)).toBe(false);
       rememberStorage(one, CONFIG, SHAPE, 'f16');
-      expect([chosenStorage(one, CONFIG, SHAPE), possibleStorages(one, CONFIG, SHAPE)]).toEqual(['f32', ['f32']]);
+      expect(chosenStorage(one, CONFIG, SHAPE)).toBe('f32');
       expect(await tuneStorage(one, CONFIG, SHAPE)).toBeUndefined();
     }
   });
 
   it('is what measured faster, once', async () => {
     const hardware = asHardware(gpu);
-    expect([chosenStorage(hardware, CONFIG, SHAPE), possibleStorages(hardware, CONFIG, SHAPE)]).toEqual(['f32', ['f32', 'f16']]);
+    expect([chosenStorage(hardware, CONFIG, SHAPE), isStorageOpen(hardware, CONFIG, SHAPE)]).toEqual(['f32', true]);
     const bytesBefore = gpu.buffers.bytes;
     const measured = await withoutGpuErrors(gpu, () => tuneStorage(hardware, CONFIG, SHAPE));
     expect(gpu.buffers.bytes).toBe(bytesBefore);
@@ -37,18 +37,29 @@ describe('storage of a model in training', () => {
     expect(measured.f32).toBeGreaterThan(0);
     expect(measured.f16).toBeGreaterThan(0);
     const faster = measured.f16 < 0.97 * measured.f32 ? 'f16' : 'f32';
-    expect([chosenStorage(hardware, CONFIG, SHAPE), possibleStorages(hardware, CONFIG, SHAPE)]).toEqual([faster, [faster]]);
+    expect([chosenStorage(hardware, CONFIG, SHAPE), isStorageOpen(hardware, CONFIG, SHAPE)]).toEqual([faster, false]);
     expect(await tuneStorage(hardware, CONFIG, SHAPE)).toBeUndefined();
     // With the kernels' variants, which are kept from visit to visit (engine/keptChoices.ts).
-    expect(allChoices(hardware)).toContainEqual(['storage 40 32 48 2 2 2 16', faster]);
-    expect(rememberedChoice(dryRun(hardware).gpu, 'storage 40 32 48 2 2 2 16')).toBe(faster);
+    expect(allChoices(hardware)).toContainEqual(['storage 40 32 48 2 2 8 16', faster]);
+    expect(rememberedChoice(dryRun(hardware).gpu, 'storage 40 32 48 2 2 8 16')).toBe(faster);
+  });
+
+  it('is f32 where halves would take more memory, whatever is remembered', async () => {
+    const hardware = asHardware(gpu);
+    const small = { ...SHAPE, batchSize: 1 };
+    for (const shape of [small, { ...SHAPE, recomputeActivations: true }]) {
+      expect(savedBytes(CONFIG, shape)).toBeLessThan(0);
+      rememberStorage(hardware, CONFIG, shape, 'f16');
+      expect([chosenStorage(hardware, CONFIG, shape), isStorageOpen(hardware, CONFIG, shape)]).toEqual(['f32', false]);
+    }
+    expect(chosenStorage(hardware, CONFIG, SHAPE)).toBe('f16');
   });
 
   it('is f32 where no kernel takes a shape as halves', async () => {
     const hardware = asHardware(gpu);
     const odd = { ...CONFIG, hiddenSize: 34, headDim: 17 };
     expect(await tuneStorage(hardware, odd, SHAPE)).toBeUndefined();
-    expect(possibleStorages(hardware, odd, SHAPE)).toEqual(['f32']);
+    expect([chosenStorage(hardware, odd, SHAPE), isStorageOpen(hardware, odd, SHAPE)]).toEqual(['f32', false]);
   });
 });
 

@@ -6,7 +6,6 @@ import { formatBytes } from '../core/format.ts';
 import { UserError } from '../core/invariant.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { dryRun } from '../gpu/dryRun.ts';
-import { possibleStorages } from '../model/chooseStorage.ts';
 import { createTrainee, type TeacherShape } from './trainee.ts';
 
 /** Bytes of GPU memory that `plan` has in use at most at once when it allocates on the GPU it is given. @throws UserError when a part is over the adapter's limits */
@@ -23,14 +22,9 @@ export async function plannedBytes(gpu: Gpu, plan: (dry: Gpu) => Promise<unknown
   return dry.gpu.buffers.peakBytes;
 }
 
-/**
- * Bytes of GPU memory that training takes: weights, gradients, moments, activations, staging, and a teacher's. The most, where it is open yet how it stores them.
- * @throws UserError when a part is over the adapter's limits
- */
-export async function trainingBytes(gpu: Gpu, model: ModelConfig, settings: RunConfig, teacher?: TeacherShape): Promise<number> {
-  let most = 0;
-  for (const storage of possibleStorages(gpu, model, settings)) most = Math.max(most, await plannedBytes(gpu, (dry) => createTrainee(dry, model, settings, teacher, storage)));
-  return most;
+/** Bytes of GPU memory that training takes: weights, gradients, moments, activations, staging, and a teacher's; stored as it is chosen now (model/chooseStorage.ts). @throws UserError when a part is over the adapter's limits */
+export function trainingBytes(gpu: Gpu, model: ModelConfig, settings: RunConfig, teacher?: TeacherShape): Promise<number> {
+  return plannedBytes(gpu, (dry) => createTrainee(dry, model, settings, teacher));
 }
 
 export interface FittingSettings {

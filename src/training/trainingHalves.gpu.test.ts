@@ -3,9 +3,11 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../config/modelConfig.ts';
 import type { Storage } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { savedBytes } from '../model/chooseStorage.ts';
 import { createParameterTable, hostTensors } from '../model/parameters.ts';
 import { SmallModel, type SmallModelOptions } from '../model/smallModel.ts';
 import { expectSameBits } from '../testing/allclose.ts';
+import { PAPER_SMALL_MODEL } from '../testing/paperModel.ts';
 import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { NotFiniteError, Stepper } from './stepper.ts';
 
@@ -66,6 +68,28 @@ async function everything({ model, stepper }: Trained): Promise<Record<'weights'
   return { weights: await model.readWeights(), ...(await stepper.readMoments()) };
 }
 
+/** Weight by weight. @returns the largest relative error */
+function expectCloseGradients(rounded: Float32Array, exact: Float32Array): number {
+  const actualOf = hostTensors(TABLE, rounded);
+  let largest = 0;
+  for (const [name, { data: expected }] of hostTensors(TABLE, exact)) {
+    const actual = actualOf.get(name)?.data ?? [];
+    let [dot, square, squareActual, squareError] = [0, 0, 0, 0];
+    for (let i = 0; i < expected.length; i++) {
+      dot += actual[i] * expected[i];
+      square += expected[i] ** 2;
+      squareActual += actual[i] ** 2;
+      squareError += (actual[i] - expected[i]) ** 2;
+    }
+    const error = Math.sqrt(squareError / square);
+    // A value loses at most 2^-11 of itself each time it is stored, with either sign, and some thirty roundings lie on the way through two layers and back: 2^-11 * sqrt(30) = 2.7e-3.
+    expect(error, name).toBeLessThan(5e-3);
+    expect(dot / Math.sqrt(square * squareActual), name).toBeGreaterThan(1 - 5e-3 ** 2);
+    largest = Math.max(largest, error);
+  }
+  return largest;
+}
+
 describe('a model that stores halves', () => {
   it('evaluates as the same model in f32, to the bit, whatever it has trained before', async () => {
     const evaluated = (storage: Storage): Promise<Float32Array> => withModel({ storage }, async (trained) => {
@@ -78,26 +102,18 @@ describe('a model that stores halves', () => {
   });
 
   it('has the gradients of the same model in f32 but for rounding', async () => {
-    const [exact, rounded] = [hostTensors(TABLE, await gradients({ storage: 'f32' })), hostTensors(TABLE, await gradients({ storage: 'f16' }))];
-    let largest = 0;
-    for (const [name, { data: expected }] of exact) {
-      const actual = rounded.get(name)?.data ?? [];
-      let [dot, square, squareActual, squareError] = [0, 0, 0, 0];
-      for (let i = 0; i < expected.length; i++) {
-        dot += actual[i] * expected[i];
-        square += expected[i] ** 2;
-        squareActual += actual[i] ** 2;
-        squareError += (actual[i] - expected[i]) ** 2;
-      }
-      const error = Math.sqrt(squareError / square);
-      largest = Math.max(largest, error);
-      // A value loses at most 2^-11 of itself each time it is stored, with either sign, and some thirty roundings lie on the way through two layers and back: 2^-11 * sqrt(30) = 2.7e-3.
-      expect(error, name).toBeLessThan(5e-3);
-      expect(dot / Math.sqrt(square * squareActual), name).toBeGreaterThan(1 - 5e-3 ** 2);
-    }
+    const largest = expectCloseGradients(await gradients({ storage: 'f16' }), await gradients({ storage: 'f32' }));
     // And halves it is.
     expect(largest).toBeGreaterThan(1e-4);
     console.info(`gradients: at most ${largest.toExponential(1)} off`);
+  });
+
+  it('learns from a teacher, too, which stays f32', async () => {
+    const model = await SmallModel.create(gpu, CONFIG, SHAPE, { train: false });
+    await model.loadWeights(WEIGHTS.map((value, i) => (i < TABLE.decayLength ? -value : value)));
+    const teacher = { model, weight: 0.5, temperature: 2 };
+    expectCloseGradients(await gradients({ storage: 'f16', teacher }), await gradients({ storage: 'f32', teacher }));
+    model.destroy();
   });
 
   it('learns as in f32 over twenty steps', async () => {
@@ -135,14 +151,18 @@ describe('a model that stores halves', () => {
     expect(Math.abs(norms[1] / norms[0] - 1)).toBeLessThan(1e-3);
   });
 
-  it('takes the memory that halves save, but for the weights copied and what evaluation needs', async () => {
-    const bytes = (storage: Storage): Promise<number> => withModel({ storage }, async () => gpu.buffers.bytes);
-    const { hiddenSize: C, intermediateSize: F, numHiddenLayers: L } = CONFIG;
-    const perLayer = 6 * C + 3 * F;
-    const saved = 2 * ROWS * (L * perLayer + C + (5 * C + 3 * F));
-    const copied = [...TABLE.slots.values()].filter(({ offset }) => offset < TABLE.decayLength).reduce((sum, { length }) => sum + 2 * length, 0);
-    const evaluation = 4 * ROWS * (perLayer + C);
-    expect((await bytes('f32')) - (await bytes('f16'))).toBe(saved - copied - evaluation);
+  it.each([false, true])('takes as much less memory as was computed, to the byte (recomputed activations: %s)', async (recompute) => {
+    const bytes = (storage: Storage): Promise<number> => withModel({ storage, recompute }, async () => gpu.buffers.bytes);
+    expect((await bytes('f32')) - (await bytes('f16'))).toBe(savedBytes(CONFIG, { ...SHAPE, recomputeActivations: recompute }));
+  });
+
+  it('takes less memory where tokens are many, and more where they are few, the layers recomputed', () => {
+    const saved = (batchSize: number, recomputeActivations: boolean): number => savedBytes(PAPER_SMALL_MODEL, { batchSize, seqLen: 1024, recomputeActivations }) / 1e6;
+    // 8 windows: 2 bytes of 147,456 numbers a token, less 4 bytes of 19,456 for evaluation, are 1,778 MB; 300 MB of them go to the copied weights.
+    expect(saved(8, false)).toBeCloseTo(8 * 1024 * (2 * 147_456 - 4 * 19_456) / 1e6 - 2 * 150.2, 0);
+    expect(saved(8, false)).toBeGreaterThan(1400);
+    expect(saved(1, false)).toBeLessThan(0);
+    expect(saved(8, true)).toBeLessThan(0);
   });
 
   it('is only for training', async () => {
