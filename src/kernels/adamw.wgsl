@@ -10,7 +10,7 @@ override DECAYS: bool;
 @group(0) @binding(2) var<storage, read_write> first_moments: array<vec4f>;
 @group(0) @binding(3) var<storage, read_write> second_moments: array<vec4f>;
 @group(0) @binding(4) var<storage, read> scalars: StepScalars;
-@group(0) @binding(5) var<storage, read> norm: array<u32>; // bits of floats
+@group(0) @binding(5) var<storage, read> norm: vec2u; // bits of floats, as one load
 
 const WORKGROUP_SIZE = 256u;
 // All ones in infinity and NaN. Tested as an integer: compilers may assume that floats are finite.
@@ -20,11 +20,12 @@ const EXPONENT = 0x7f800000u;
 fn main(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.x + id.y * groups.x * WORKGROUP_SIZE;
   let count = arrayLength(&weights);
-  if (i >= count || (norm[0] & EXPONENT) == EXPONENT) { return; }
+  let clip = norm;
+  if (i >= count || (clip.x & EXPONENT) == EXPONENT) { return; }
   let weight = weights[i];
   let old_m = first_moments[i];
   let old_v = second_moments[i];
-  let gradient = gradients[i] * bitcast<f32>(norm[1]);
+  let gradient = gradients[i] * bitcast<f32>(clip.y);
   var m = scalars.beta1 * old_m + scalars.oneMinusBeta1 * gradient;
   var v = scalars.beta2 * old_v + scalars.oneMinusBeta2 * gradient * gradient;
   var change = (m / scalars.biasCorrection1) / (sqrt(v / scalars.biasCorrection2) + scalars.epsilon);

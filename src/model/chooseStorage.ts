@@ -13,7 +13,7 @@ import { tuneGemm } from '../kernels/gemmTuner.ts';
 import { computesHalves } from '../kernels/halvesGate.ts';
 import { rememberChoice, rememberedChoice } from '../kernels/kernelChoices.ts';
 import { OpTimer, repeatsFor } from '../kernels/opTimer.ts';
-import type { BatchShape } from './forward.ts';
+import { attentionShape, type BatchShape } from './forward.ts';
 import { gemmUses } from './gemmShapes.ts';
 import { measuresKernels } from './tuneKernels.ts';
 
@@ -146,10 +146,9 @@ function stepParts(gpu: Gpu, config: ModelConfig, shape: BatchShape): ((scope: B
   return [...products, attention];
 }
 
-async function attentionOps(
-  gpu: Gpu, { numAttentionHeads: NH, headDim: HS }: ModelConfig, { batchSize: B, seqLen: T }: BatchShape, scope: BufferScope, storage: Storage,
-): Promise<DispatchOp[]> {
-  const heads = { B, T, NH, HS };
+async function attentionOps(gpu: Gpu, config: ModelConfig, shape: BatchShape, scope: BufferScope, storage: Storage): Promise<DispatchOp[]> {
+  const heads = attentionShape(config, shape);
+  const { B, T, NH, HS } = heads;
   const variant = chosenAttentionVariant(gpu, heads, storage);
   const numbers = (name: string, perHead: number): BufferView => scope.numbers(name, B * T * NH * HS * perHead, storage);
   const scratch = (name: string): BufferView => scope.floats(name, attentionScratchFloats(gpu, heads, variant));

@@ -106,7 +106,7 @@ export function createAttentionScratch(gpu: Gpu, shape: AttentionShape, scope: B
   return floats > 0 ? scope.floats(name, floats) : undefined;
 }
 
-const attentionShape = ({ numAttentionHeads: NH, headDim: HS }: ModelConfig, { batchSize: B, seqLen: T }: BatchShape): AttentionShape => ({ B, T, NH, HS });
+export const attentionShape = ({ numAttentionHeads: NH, headDim: HS }: ModelConfig, { batchSize: B, seqLen: T }: BatchShape): AttentionShape => ({ B, T, NH, HS });
 
 export function createForwardBuffers(
   gpu: Gpu, config: ModelConfig, shape: BatchShape, scope: BufferScope, { kept, storage }: { readonly kept: KeptActivations; readonly storage: Storage },

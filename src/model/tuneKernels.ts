@@ -7,7 +7,7 @@ import { isAttentionTuned } from '../kernels/attention.ts';
 import { tuneAttention } from '../kernels/attentionTuner.ts';
 import { isTuned } from '../kernels/gemm.ts';
 import { tuneGemm } from '../kernels/gemmTuner.ts';
-import type { BatchShape } from './forward.ts';
+import { attentionShape, type BatchShape } from './forward.ts';
 import { gemmUses } from './gemmShapes.ts';
 
 /** Time for measuring matrix products, in milliseconds; shapes that get none keep the default of gemm.ts. */
@@ -23,8 +23,6 @@ export async function tuneKernels(gpu: Gpu, config: ModelConfig, shape: BatchSha
   const untuned = gemmUses(gpu.device.limits, config, shape, options).filter((use) => !isTuned(gpu, use));
   if (untuned.length > 0) await tuneGemm(gpu, untuned, { budgetMs: TUNING_BUDGET_MS });
 }
-
-const attentionShape = ({ numAttentionHeads: NH, headDim: HS }: ModelConfig, { batchSize: B, seqLen: T }: BatchShape) => ({ B, T, NH, HS });
 
 /** Makes and frees what tuneKernels has on the GPU: product after product its operands and result, and the result's way back. Never less than that. */
 export function planTuning(gpu: Gpu, config: ModelConfig, shape: BatchShape, options: { readonly train: boolean }): void {
