@@ -19,8 +19,8 @@ function wasmProject(name: 'wasm' | 'wasm-fused', include: string[], execArgv: s
       name, execArgv,
       environment: 'node',
       include,
-      // There is one way to compute attention here, so nothing to choose from.
-      exclude: ['src/kernels/attentionTuner.gpu.test.ts'],
+      // There is one way to compute attention here, so nothing to choose from; and everything is stored as f32.
+      exclude: ['src/kernels/attentionTuner.gpu.test.ts', 'src/**/*Halves.gpu.test.ts'],
       env: { TEST_ENGINE: name },
       testTimeout: 60_000,
       // The first test may wait for the kernels to be compiled.

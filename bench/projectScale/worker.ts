@@ -1,7 +1,7 @@
 // The worker of `node bench/projectScale.mjs`, as the studio's engine is one: opens the chosen file as a pack's projected network, under WebGPU's default limits, and projects experts of it.
 import type { EngineChoice } from '../../src/config/engineChoice.ts';
 import { layerWeight, mlpShape } from '../../src/config/modelConfig.ts';
-import { decodeFloat16 } from '../../src/formats/float16.ts';
+import { decodeFloat16 } from '../../src/core/float16.ts';
 import { openTensorFile } from '../../src/formats/tensorFile.ts';
 import { BufferScope } from '../../src/gpu/buffers.ts';
 import { submitOps } from '../../src/gpu/dispatch.ts';

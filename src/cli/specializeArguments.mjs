@@ -37,7 +37,7 @@ const ADAPTERS = ['auto', 'hardware', 'software'];
 /** @type {readonly EngineChoice[]} */
 const ENGINES = ['auto', 'webgpu', 'wasm'];
 /** @type {readonly OptionalMeans[]} */
-const OPTIONAL_MEANS = ['subgroups', 'workgroupMemory', 'measuring', 'fusedProducts', 'threads'];
+const OPTIONAL_MEANS = ['subgroups', 'workgroupMemory', 'measuring', 'halfStorage', 'fusedProducts', 'threads'];
 
 export const HELP = `Specializes a projected network to your text in headless Chromium and prints the figures as JSON.
 
@@ -55,8 +55,8 @@ export const HELP = `Specializes a projected network to your text in headless Ch
   --json FILE        write the JSON there too
   --adapter KIND     auto, hardware or software (default: auto, the GPU where there is one)
   --engine ENGINE    webgpu, wasm or auto (default: auto, WebGPU on a GPU and WebAssembly on the processor without one)
-  --without MEANS    switches off what the engine may use: subgroups, workgroupMemory, measuring (of kernels), on WebAssembly
-                     fusedProducts, threads; several with commas
+  --without MEANS    switches off what the engine may use: subgroups, workgroupMemory, measuring (of kernels), halfStorage, on
+                     WebAssembly fusedProducts, threads; several with commas
   --help             this text
 
 Instead of --expert, the methods of the paper as under Compare methods in the studio:

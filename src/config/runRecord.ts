@@ -89,6 +89,8 @@ export interface RunNotes {
   readonly histogramAfter?: readonly number[];
   /** Importance sampling: repeats[n] windows of the reservoir were drawn exactly n times (the last entry: or more often). */
   readonly repeats?: readonly number[];
+  /** Where fine-tuning stored activations, their gradients and the weights that products read as halves; absent where all was f32. */
+  readonly storage?: 'f16';
   /** What the user should know before believing the figures: one sentence. */
   readonly warning?: string;
 }

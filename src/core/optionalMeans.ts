@@ -7,6 +7,8 @@ export const OPTIONAL_MEANS = [
   'workgroupMemory',
   /** WebGPU: choosing kernels by timing them; without it they are chosen by rule. */
   'measuring',
+  /** WebGPU: training that stores activations and a copy of the weights as 16-bit floats, where that measured faster. */
+  'halfStorage',
   /** WebAssembly: one instruction that multiplies and adds (relaxed SIMD). */
   'fusedProducts',
   /** WebAssembly: more than one thread. */

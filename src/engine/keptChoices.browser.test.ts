@@ -3,6 +3,8 @@ import { openDB } from 'idb';
 import { expect, it } from 'vitest';
 import { openGpu } from '../gpu/device.ts';
 import { chosenVariant, rememberVariant, type GemmProblem } from '../kernels/gemm.ts';
+import { chosenStorage, rememberStorage } from '../model/chooseStorage.ts';
+import { asHardware } from '../testing/testGpu.ts';
 import { keepChoices, recallChoices } from './keptChoices.ts';
 
 const PROBLEM: GemmProblem = { form: 'NT', M: 32, N: 48, K: 64 };
@@ -26,4 +28,16 @@ it('does not use a variant that is not there, nor stumble over rubbish', async (
   const untuned = chosenVariant(gpu, PROBLEM);
   await recallChoices(gpu);
   expect(chosenVariant(gpu, PROBLEM)).toBe(untuned);
+});
+
+it('brings the storage back that was chosen for training', async () => {
+  const model = { vocabSize: 40, hiddenSize: 32, intermediateSize: 48, numHiddenLayers: 2, numAttentionHeads: 2, headDim: 16, maxPositionEmbeddings: 32, rmsNormEps: 1e-5, ropeTheta: 1e4 };
+  const shape = { batchSize: 8, seqLen: 16, recomputeActivations: false };
+  const first = asHardware(await openGpu());
+  rememberStorage(first, model, shape, 'f16');
+  await keepChoices(first);
+  const second = asHardware(await openGpu());
+  expect(chosenStorage(second, model, shape)).toBe('f32');
+  await recallChoices(second);
+  expect(chosenStorage(second, model, shape)).toBe('f16');
 });

@@ -14,6 +14,7 @@ import type { RunParts } from '../runs/runStore.ts';
 import type { EvaluationResult } from '../training/evaluation.ts';
 import { evaluateText } from '../training/evaluation.ts';
 import { Phase } from '../training/phase.ts';
+import { tuneTrainee } from '../training/trainee.ts';
 import { CheckpointPace } from './checkpointPace.ts';
 import { testFigure } from './figures.ts';
 import type { GpuShare } from './gpuShare.ts';
@@ -104,10 +105,11 @@ export class MethodRun {
     const { model, settings, weights, windows, judged, name, teacher, upTo = 1 } = request;
     const checkpoint = this.takenUp?.phase === key ? this.takenUp : undefined;
     this.takenUp = checkpoint ? undefined : this.takenUp;
-    await tuneKernels(gpu, model, settings, { train: true });
+    await tuneTrainee(gpu, model, settings);
     if (teacher) await tuneKernels(gpu, teacher.model, settings, { train: false });
     const phase = await Phase.create(gpu, { model, weights, windows, validation, settings, judged, teacher }, checkpoint);
     this.recorder.beginPhase(name, model, settings, teacher?.model, checkpoint !== undefined);
+    if (name === 'fineTuning' && phase.model.storage === 'f16') this.recorder.note({ storage: phase.model.storage });
     let validationLoss = NaN;
     let bestLoss = checkpoint?.stopping.bestLoss ?? Infinity;
     try {

@@ -1,8 +1,7 @@
 // Warm-up: while the user looks at the data, the kernels of the run that the settings describe are measured and compiled, so that its first step begins at once.
 import type { RunConfig } from '../config/runConfig.ts';
 import { dryRun } from '../gpu/dryRun.ts';
-import { tuneKernels } from '../model/tuneKernels.ts';
-import { createTrainee } from '../training/trainee.ts';
+import { createTrainee, tuneTrainee } from '../training/trainee.ts';
 import type { EngineState } from './engineState.ts';
 import { keepChoices } from './keptChoices.ts';
 
@@ -13,7 +12,7 @@ export async function prepareKernels(state: EngineState, config: RunConfig, sign
   const started = performance.now();
   // A measurement beside a run would disturb both; that run has measured already.
   if (!state.isBusy) {
-    await tuneKernels(gpu, pack.model, config, { train: true });
+    await tuneTrainee(gpu, pack.model, config);
     await keepChoices(gpu);
   }
   signal.throwIfAborted();

@@ -2,7 +2,7 @@ import { safetensors as independentReader } from '@jax-js/loaders';
 import { describe, expect, it } from 'vitest';
 import type { HostTensor } from '../core/tensor.ts';
 import { randomFloats } from '../testing/testGpu.ts';
-import { encodeFloat16, float16ToFloat32 } from './float16.ts';
+import { encodeFloat16, float16ToFloat32 } from '../core/float16.ts';
 import { readSafetensorsHeader } from './safetensorsHeader.ts';
 import { safetensorsParts } from './safetensorsWriter.ts';
 import { openTensorFile, requireFiniteTensors } from './tensorFile.ts';

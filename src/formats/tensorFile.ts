@@ -1,7 +1,7 @@
 // Named tensors in a safetensors file that stays on disk: only the ranges asked for are read, so that a file larger than memory can be used.
+import { decodeFloat16 } from '../core/float16.ts';
 import { UserError } from '../core/invariant.ts';
 import { readingOf } from './byteReading.ts';
-import { decodeFloat16 } from './float16.ts';
 import { bytesPerElement, readSafetensorsHeader, type StoredTensor } from './safetensorsHeader.ts';
 
 export interface TensorFile {

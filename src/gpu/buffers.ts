@@ -1,15 +1,23 @@
 // GPU buffers with a label and a ledger, so that memory is counted from what was really created, never estimated. WebGPU hands out a buffer even where the adapter
 // has no room for it and tells so later: whoever makes buffers awaits `allocated` before using them.
 import { formatBytes } from '../core/format.ts';
-import { UserError } from '../core/invariant.ts';
+import { encodeFloat16 } from '../core/float16.ts';
+import { UserError, invariant } from '../core/invariant.ts';
 import { roundUp } from '../core/tensor.ts';
+
+/** How the numbers of a buffer lie there. Kernels always compute in f32. */
+export type Storage = 'f32' | 'f16';
 
 /** A range of a buffer as a kernel binds it; offsets and sizes in bytes, offsets multiples of 256. */
 export interface BufferView {
   readonly buffer: GPUBuffer;
   readonly offset: number;
   readonly size: number;
+  /** Halves, two to four bytes, of which kernels read and write four at a time (kernels/storageWgsl.ts); elements of four bytes where it is absent. */
+  readonly storage?: 'f16';
 }
+
+export const bytesPerElement = ({ storage }: Pick<BufferView, 'storage'>): number => (storage === 'f16' ? 2 : 4);
 
 /** WebGPU's default minStorageBufferOffsetAlignment, in bytes and in float32 elements. */
 export const BINDING_ALIGNMENT = 256;
@@ -87,6 +95,19 @@ export class BufferLedger {
     return { buffer, offset: 0, size: numFloats * 4 };
   }
 
+  /** As createFloats, for halves; `count` is a multiple of 4. */
+  createHalves(label: string, count: number): BufferView {
+    invariant(count % 4 === 0, `${label}: halves come in fours, not ${count}`);
+    return { buffer: this.create(label, count * 2), offset: 0, size: count * 2, storage: 'f16' };
+  }
+
+  /** A new storage buffer holding `values` as halves; their number is a multiple of 4. */
+  uploadHalves(label: string, values: Float32Array): BufferView {
+    const view = this.createHalves(label, values.length);
+    this.device.queue.writeBuffer(view.buffer, 0, encodeFloat16(values));
+    return view;
+  }
+
   /** A new storage buffer holding `data`. */
   upload(label: string, data: Float32Array | Uint32Array | Int32Array): BufferView {
     const view = this.createFloats(label, data.length);
@@ -123,8 +144,26 @@ export class BufferScope {
     return view;
   }
 
+  /** `count` is a multiple of 4. */
+  halves(name: string, count: number): BufferView {
+    const view = this.ledger.createHalves(`${this.owner}.${name}`, count);
+    this.owned.push(view.buffer);
+    return view;
+  }
+
+  /** `count` numbers as `storage` says; of halves a multiple of 4. */
+  numbers(name: string, count: number, storage: Storage): BufferView {
+    return storage === 'f16' ? this.halves(name, count) : this.floats(name, count);
+  }
+
   upload(name: string, data: Float32Array | Uint32Array | Int32Array): BufferView {
     const view = this.ledger.upload(`${this.owner}.${name}`, data);
+    this.owned.push(view.buffer);
+    return view;
+  }
+
+  uploadHalves(name: string, values: Float32Array): BufferView {
+    const view = this.ledger.uploadHalves(`${this.owner}.${name}`, values);
     this.owned.push(view.buffer);
     return view;
   }
@@ -156,7 +195,9 @@ export class BufferScope {
   }
 }
 
-/** A sub-range of a view, in 4-byte elements; the offset must keep the binding alignment. */
-export function subview(view: BufferView, offsetFloats: number, numFloats: number): BufferView {
-  return { buffer: view.buffer, offset: view.offset + offsetFloats * 4, size: numFloats * 4 };
+/** A sub-range of a view, in its elements; the offset must keep the binding alignment: 64 floats, 128 halves. */
+export function subview({ buffer, offset, storage }: BufferView, first: number, count: number): BufferView {
+  const bytes = bytesPerElement({ storage });
+  const range = { buffer, offset: offset + first * bytes, size: count * bytes };
+  return storage ? { ...range, storage } : range;
 }

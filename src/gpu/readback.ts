@@ -1,5 +1,6 @@
 // Reading results back to the CPU. A Readback owns one reusable staging buffer so that a training step allocates nothing; what is large comes through it in pieces.
-import { BufferScope, type BufferView } from './buffers.ts';
+import { decodeFloat16 } from '../core/float16.ts';
+import { BufferScope, bytesPerElement, type BufferView } from './buffers.ts';
 import type { Gpu } from './device.ts';
 import { submitOps, type CopyOp } from './dispatch.ts';
 import { pieceBytes } from './limits.ts';
@@ -42,8 +43,10 @@ export class Readback {
     this.staging.unmap();
   }
 
+  /** The view's numbers; halves are widened, which is exact. */
   async readFloats(view: BufferView): Promise<Float32Array> {
-    return new Float32Array(await this.read(view));
+    const bytes = await this.read(view);
+    return view.storage === 'f16' ? decodeFloat16(new Uint16Array(bytes)) : new Float32Array(bytes);
   }
 
   /** Waits until the adapter has given the staging buffer. @throws OutOfGpuMemoryError when it refused */
@@ -76,7 +79,7 @@ export const readingBytes = (gpu: Gpu, bytes: number): number => Math.min(bytes,
 export async function readFloats(gpu: Gpu, views: BufferView | readonly BufferView[]): Promise<Float32Array> {
   const all = 'buffer' in views ? [views] : views;
   const bytes = all.reduce((sum, { size }) => sum + size, 0);
-  const values = new Float32Array(bytes / 4);
+  const values = new Float32Array(all.reduce((sum, view) => sum + view.size / bytesPerElement(view), 0));
   const most = readingBytes(gpu, bytes);
   const readback = new Readback(gpu, 'readback.once', most);
   try {
@@ -84,10 +87,14 @@ export async function readFloats(gpu: Gpu, views: BufferView | readonly BufferVi
     for (const view of all) {
       for (let done = 0; done < view.size; done += most) {
         const piece = { ...view, offset: view.offset + done, size: Math.min(most, view.size - done) };
-        const numFloats = piece.size / 4;
-        submitOps(gpu, 'readback', [readback.copyOf(piece, 0)]);
-        await readback.receive(values.subarray(first, first + numFloats));
-        first += numFloats;
+        const count = piece.size / bytesPerElement(view);
+        if (view.storage === 'f16') {
+          values.set(await readback.readFloats(piece), first);
+        } else {
+          submitOps(gpu, 'readback', [readback.copyOf(piece, 0)]);
+          await readback.receive(values.subarray(first, first + count));
+        }
+        first += count;
       }
     }
     return values;

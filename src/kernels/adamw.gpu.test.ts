@@ -15,7 +15,7 @@ const STEPS = 5;
 const PADDING = 9;
 
 /** Steps on the range [64, 64 + numFloats) of buffers filled with PADDING elsewhere; returns whole buffers. */
-async function run(numFloats: number, decays: boolean): Promise<Record<'weights' | 'm' | 'v', Float32Array>> {
+async function run(numFloats: number, decays: boolean, gradientNorm = 4): Promise<Record<'weights' | 'm' | 'v', Float32Array>> {
   const gpu = await testGpu();
   return withoutGpuErrors(gpu, async () => {
     const whole = (data: Float32Array): Float32Array => {
@@ -32,7 +32,7 @@ async function run(numFloats: number, decays: boolean): Promise<Record<'weights'
     };
     const part = (name: keyof typeof buffers) => subview(buffers[name], 64, numFloats);
     const scalars = gpu.buffers.createFloats('test.scalars', 16);
-    const norm = gpu.buffers.upload('test.norm', Float32Array.of(4, CLIP_SCALE));
+    const norm = gpu.buffers.upload('test.norm', Float32Array.of(gradientNorm, CLIP_SCALE));
     const op = await adamw(gpu, { weights: part('weights'), gradients: part('gradients'), m: part('m'), v: part('v'), scalars, norm }, { numFloats, decays });
     for (let step = 1; step <= STEPS; step++) {
       gpu.device.queue.writeBuffer(buffers.gradients.buffer, 256, gradientsOf(numFloats, step));
@@ -83,6 +83,13 @@ describe('adamw', () => {
       });
     }
   }
+
+  it.each([Infinity, -Infinity, NaN])('changes nothing where the norm is %f', async (norm) => {
+    const numFloats = 259;
+    const { weights, m, v } = await run(numFloats, true, norm);
+    expect(weights.subarray(64, 64 + numFloats)).toEqual(randomFloats(numFloats, 1));
+    for (const moments of [m, v]) expect(moments.subarray(64, 64 + numFloats)).toEqual(new Float32Array(numFloats));
+  });
 
   it('is bit-equal from run to run', async () => {
     expect(await run(259, true)).toEqual(await run(259, true));

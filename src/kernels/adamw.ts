@@ -21,7 +21,7 @@ export interface AdamwViews {
   /** [numFloats], updated; zero before the first step. */
   readonly v: BufferView;
   readonly scalars: BufferView;
-  /** norm[1] multiplies the gradient. */
+  /** norm[1] multiplies the gradient; where norm[0] is infinite or NaN, nothing changes. */
   readonly norm: BufferView;
 }
 

@@ -1,4 +1,4 @@
-// Shape and operands of attention in training, as every variant takes them.
+// Shape and operands of attention in training, as every variant takes them. Those of [B*T, ...] may be stored as halves.
 import type { BufferView } from '../gpu/buffers.ts';
 
 export interface AttentionShape {

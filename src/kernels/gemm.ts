@@ -1,23 +1,26 @@
-// Matrix multiplication in float32, C[M, N] (= | +=) A . B, in the three forms a linear layer needs; row-major, tightly packed. Several variants compute
-// the same product: which is fastest depends on the device and the shape, so gemmTuner.ts measures and this file only falls back on a rule.
+// Matrix multiplication in float32, C[M, N] (= | +=) A . B, in the three forms a linear layer needs; row-major, tightly packed. Each operand may be stored as halves, and
+// what is added to is f32. Several variants compute the same product: which is fastest depends on the device and the shape, so gemmTuner.ts measures and this file only falls back on a rule.
 import { ceilDivide } from '../core/tensor.ts';
 import { invariant } from '../core/invariant.ts';
-import type { BufferView } from '../gpu/buffers.ts';
+import { bytesPerElement, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
 import { WEBASSEMBLY_FEATURE } from '../gpu/pipelines.ts';
 import plainWgsl from './gemmPlain.wgsl?raw';
 import { blockFits, blockInvocations, blockMemoryBytes, blockShader, blockWorkgroups, type BlockTile } from './gemmBlockText.ts';
-import { countTiles, REGISTER_WORKGROUP_SIZE, registerTileFits, registerTileShader, type GemmForm, type GemmShape, type RegisterTile } from './gemmTileText.ts';
+import { plainHalvesFit, plainHalvesShader } from './gemmPlainHalves.ts';
+import { countTiles, REGISTER_WORKGROUP_SIZE, registerTileFits, registerTileShader, type GemmForm, type GemmShape, type GemmStorage, type RegisterTile } from './gemmTileText.ts';
 import { rememberChoice, rememberedChoice } from './kernelChoices.ts';
 import vectorWgsl from './gemmVector.wgsl?raw';
 import workgroupWgsl from './gemmWorkgroup.wgsl?raw';
 
-export type { GemmForm, GemmShape } from './gemmTileText.ts';
+export type { GemmForm, GemmShape, GemmStorage } from './gemmTileText.ts';
 
 /** NT: A[M, K], B[N, K] (y = x W^T). NN: A[M, K], B[K, N] (dx = dy W). TN: A[K, M], B[K, N] (dW += dy^T x). */
 export interface GemmProblem extends GemmShape {
   readonly form: GemmForm;
+  /** All f32 where it is absent. */
+  readonly storage?: GemmStorage;
 }
 
 export type GemmVariant = string;
@@ -36,11 +39,15 @@ export interface GemmVariantInfo {
   readonly requires?: string;
   /** Waits at workgroup barriers: a hundred times slower than the others where a CPU plays the GPU. */
   readonly hasBarriers: boolean;
-  supports(form: GemmForm, shape: GemmShape): boolean;
+  /** Whether it takes halves; then `supports` is asked about them, too. */
+  readonly takesHalves?: true;
+  supports(form: GemmForm, shape: GemmShape, storage: GemmStorage): boolean;
   /** Whether a device with these limits can run it; all can where it is absent. */
   readonly fits?: (limits: GPUSupportedLimits) => boolean;
   readonly build: DispatchBuilder;
 }
+
+const hasHalves = ({ storage = {} }: GemmProblem): boolean => Object.values(storage).includes('f16');
 
 /** How elements of A and B are addressed: A at row * A_ROW + k * A_K, B at k * B_K + col * B_COL. */
 function strides({ form, M, N, K }: GemmProblem): Record<string, number> {
@@ -52,9 +59,14 @@ function strides({ form, M, N, K }: GemmProblem): Record<string, number> {
 const plain: GemmVariantInfo = {
   name: 'plain',
   hasBarriers: false,
-  supports: () => true,
-  build: (gpu, label, { a, b, c }, problem, accumulate) =>
-    createDispatch(
+  takesHalves: true,
+  supports: (_form, shape, storage) => plainHalvesFit(shape, storage),
+  build: (gpu, label, { a, b, c }, problem, accumulate) => {
+    if (hasHalves(problem)) {
+      const source = { label, wgsl: plainHalvesShader(problem.storage ?? {}), constants: { ...strides(problem), ACCUMULATE: Number(accumulate) } };
+      return createDispatch(gpu, source, [a, b, c], linearWorkgroups(problem.M * ceilDivide(problem.N, 4), 64));
+    }
+    return createDispatch(
       gpu,
       {
         label, wgsl: plainWgsl, constants: { ...strides(problem), ACCUMULATE: Number(accumulate) },
@@ -62,7 +74,8 @@ const plain: GemmVariantInfo = {
       },
       [a, b, c],
       linearWorkgroups(problem.M * problem.N, 64),
-    ),
+    );
+  },
 };
 
 function registerVariant(name: string, tile: RegisterTile): GemmVariantInfo {
@@ -104,11 +117,12 @@ function blockVariant(tile: BlockTile): GemmVariantInfo {
   return {
     name: `block-${tile.rows}x${tile.cols}`,
     hasBarriers: true,
+    takesHalves: true,
     supports: (form, shape) => blockFits(form, shape) && blockWorkgroups(tile, shape).every((count) => count <= 65_535),
     fits: ({ maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup }) =>
       blockMemoryBytes(tile) <= maxComputeWorkgroupStorageSize && blockInvocations(tile) <= maxComputeInvocationsPerWorkgroup,
     build: (gpu, label, { a, b, c }, problem, accumulate) =>
-      createDispatch(gpu, { label, wgsl: blockShader(tile, problem.form, problem, accumulate) }, [a, b, c], blockWorkgroups(tile, problem)),
+      createDispatch(gpu, { label, wgsl: blockShader(tile, problem.form, problem, accumulate, problem.storage) }, [a, b, c], blockWorkgroups(tile, problem)),
   };
 }
 
@@ -182,8 +196,12 @@ export function variantsOf(gpu: Gpu): GemmVariantInfo[] {
 }
 
 /** The variants that can compute this problem on this device. */
-export function supportedVariants(gpu: Gpu, { form, ...shape }: GemmProblem): GemmVariantInfo[] {
-  return variantsOf(gpu).filter(({ supports }) => supports(form, shape));
+export function supportedVariants(gpu: Gpu, problem: GemmProblem): GemmVariantInfo[] {
+  const { form, storage = {}, ...shape } = problem;
+  const all = variantsOf(gpu);
+  if (!hasHalves(problem)) return all.filter(({ supports }) => supports(form, shape, storage));
+  if (gpu.device.features.has(WEBASSEMBLY_FEATURE)) return [];
+  return all.filter(({ takesHalves, supports }) => takesHalves && supports(form, shape, storage));
 }
 
 /** What to try without measurements, best first: measured on SwiftShader (bench/LOG.md); the hardware lists are a rule of thumb, not yet measured. */
@@ -206,7 +224,12 @@ function defaultVariant(gpu: Gpu, problem: GemmProblem): GemmVariant {
   return preference.find((name) => supported.has(name)) ?? plain.name;
 }
 
-const problemKey = ({ form, M, N, K }: GemmProblem): string => `gemm ${form} ${M} ${N} ${K}`;
+/** Of a product over halves it ends in the storages of A, B and C. */
+function problemKey(problem: GemmProblem): string {
+  const { form, M, N, K, storage = {} } = problem;
+  const { a = 'f32', b = 'f32', c = 'f32' } = storage;
+  return `gemm ${form} ${M} ${N} ${K}${hasHalves(problem) ? ` ${a} ${b} ${c}` : ''}`;
+}
 
 /** Remembers the variant to use for this problem on this device (what the tuner found). */
 export function rememberVariant(gpu: Gpu, problem: GemmProblem, variant: GemmVariant): void {
@@ -226,19 +249,22 @@ function tunedVariant(gpu: Gpu, problem: GemmProblem): GemmVariant | undefined {
 }
 
 /**
- * Plans C[M, N] = A . B, or += with `accumulate`. Views hold at least M*K, N*K and M*N floats; C must not overlap A or B.
- * @throws when the named variant does not support the form, shape or device, or a size is not a positive integer
+ * Plans C[M, N] = A . B, or += with `accumulate`. Views hold at least M*K, N*K and M*N numbers, each as its view says; C must not overlap A or B.
+ * @throws when the named variant does not support the form, shape, storage or device, a size is not a positive integer, or halves would be added to
  */
 export function gemm(
   gpu: Gpu,
   buffers: GemmBuffers,
-  options: GemmProblem & { readonly accumulate: boolean; readonly variant?: GemmVariant },
+  options: Omit<GemmProblem, 'storage'> & { readonly accumulate: boolean; readonly variant?: GemmVariant },
 ): Promise<DispatchOp> {
   const { form, M, N, K, accumulate } = options;
-  const problem: GemmProblem = { form, M, N, K };
+  const { a, b, c } = buffers;
+  const problem: GemmProblem = { form, M, N, K, storage: { a: a.storage, b: b.storage, c: c.storage } };
   const what = problemKey(problem);
   invariant([M, N, K].every((size) => Number.isInteger(size) && size > 0), `${what}: sizes must be positive integers`);
-  invariant(buffers.a.size >= 4 * M * K && buffers.b.size >= 4 * N * K && buffers.c.size >= 4 * M * N, `${what}: a view is too small`);
+  const holds = (view: BufferView, count: number): boolean => view.size >= bytesPerElement(view) * count;
+  invariant(holds(a, M * K) && holds(b, N * K) && holds(c, M * N), `${what}: a view is too small`);
+  invariant(!(accumulate && c.storage), `${what}: what is added to is f32`);
   const name = options.variant ?? chosenVariant(gpu, problem);
   const variant = supportedVariants(gpu, problem).find((candidate) => candidate.name === name);
   invariant(variant, `${what}: variant ${name} does not support it on this device`);

@@ -1,8 +1,9 @@
 // Writes the WGSL of a matrix multiplication for real GPUs: a workgroup stages blocks of A and B in its memory, k by k as vec4f, and each invocation keeps a tile of C
 // in registers. Operands are read as 4 x 4 pieces of whole vec4f; where they lie along k a piece is transposed on its way, so that the inner loop is the
-// same for all forms. Text is generated because every sum must be a variable of its own. The classic scheme: https://siboehm.com/articles/22/CUDA-MMM
+// same for all forms. Halves are widened on that way, and C narrowed when it is stored; what is in between is the same. Text is generated because every sum must be a variable of its own. The classic scheme: https://siboehm.com/articles/22/CUDA-MMM
 import { ceilDivide } from '../core/tensor.ts';
-import type { GemmForm, GemmShape } from './gemmTileText.ts';
+import type { GemmForm, GemmShape, GemmStorage } from './gemmTileText.ts';
+import { holdsHalves, storageWgsl } from './storageWgsl.ts';
 
 /** Rows and columns are multiples of 4 times the invocations along them. */
 export interface BlockTile {
@@ -30,6 +31,7 @@ export const blockFits = (form: GemmForm, { M, N, K }: GemmShape): boolean =>
 interface Side {
   readonly name: 'a' | 'b';
   readonly staged: 'stagedA' | 'stagedB';
+  readonly isHalf: boolean;
   /** Of the operand, and of a block. */
   readonly extent: number;
   readonly block: number;
@@ -39,15 +41,16 @@ interface Side {
 }
 
 /** Invocations share out the block's 4 x 4 pieces. Past the edge the last valid row is read, and never stored; past K zeros are staged. */
-function staging({ name, staged, extent, block, alongK, origin }: Side, { depth }: BlockTile, K: number, invocations: number): string {
+function staging({ name, staged, isHalf, extent, block, alongK, origin }: Side, { depth }: BlockTile, K: number, invocations: number): string {
   const pieces = (block / 4) * (depth / 4);
   const pitch = block / 4 + PADDING;
   // Neighbours read neighbouring vec4f of memory: next along k, or next across the output.
   const [across, along] = alongK ? [`piece / ${depth / 4}u`, `piece % ${depth / 4}u`] : [`piece % ${block / 4}u`, `piece / ${block / 4}u`];
+  const four = (at: string): string => (isHalf ? `load${name.toUpperCase()}(${name}[${at}])` : `${name}[${at}]`);
   const read = [0, 1, 2, 3].map((i) =>
-    alongK
-      ? `${name}[min(${origin} + 4u * across + ${i}u, ${extent - 1}u) * ${K / 4}u + min(k0 / 4u + along, ${K / 4 - 1}u)]`
-      : `${name}[min(k0 + 4u * along + ${i}u, ${K - 1}u) * ${extent / 4}u + min(${origin} / 4u + across, ${extent / 4 - 1}u)]`);
+    four(alongK
+      ? `min(${origin} + 4u * across + ${i}u, ${extent - 1}u) * ${K / 4}u + min(k0 / 4u + along, ${K / 4 - 1}u)`
+      : `min(k0 + 4u * along + ${i}u, ${K - 1}u) * ${extent / 4}u + min(${origin} / 4u + across, ${extent / 4 - 1}u)`));
   const matrix = `mat4x4f(${read.join(', ')})`;
   const whole = K % depth === 0;
   const store = [0, 1, 2, 3].map((i) => {
@@ -64,15 +67,15 @@ function staging({ name, staged, extent, block, alongK, origin }: Side, { depth 
   ].join('\n');
 }
 
-/** The shader. Bindings: 0 A, 1 B, 2 C, all array<vec4f>. One workgroup a block: x along columns, y along rows. */
-export function blockShader(tile: BlockTile, form: GemmForm, shape: GemmShape, accumulate: boolean): string {
+/** The shader. Bindings: 0 A, 1 B, 2 C, all in fours: vec4f, or vec2u of halves. One workgroup a block: x along columns, y along rows. */
+export function blockShader(tile: BlockTile, form: GemmForm, shape: GemmShape, accumulate: boolean, storage: GemmStorage = {}): string {
   const { rows, cols, depth, rowsEach, colsEach } = tile;
   const { M, N, K } = shape;
   const invocations = blockInvocations(tile);
   const acrossCols = cols / colsEach;
   const sides: Side[] = [
-    { name: 'a', staged: 'stagedA', extent: M, block: rows, alongK: form !== 'TN', origin: 'row0' },
-    { name: 'b', staged: 'stagedB', extent: N, block: cols, alongK: form === 'NT', origin: 'col0' },
+    { name: 'a', staged: 'stagedA', isHalf: storage.a === 'f16', extent: M, block: rows, alongK: form !== 'TN', origin: 'row0' },
+    { name: 'b', staged: 'stagedB', isHalf: storage.b === 'f16', extent: N, block: cols, alongK: form === 'NT', origin: 'col0' },
   ];
   const rowFours = Array.from({ length: rowsEach / 4 }, (_, i) => i);
   const colFours = Array.from({ length: colsEach / 4 }, (_, i) => i);
@@ -84,10 +87,13 @@ export function blockShader(tile: BlockTile, form: GemmForm, shape: GemmShape, a
     ...(M % rows === 0 ? [] : [`row < ${M}u`]),
     ...(N % cols === 0 ? [] : [`col < ${N / 4}u`]),
   ].join(' && ') || 'true';
+  const views = { A: { storage: storage.a }, B: { storage: storage.b }, C: { storage: storage.c } };
+  const four = (operand: keyof GemmStorage): string => (storage[operand] ? operand.toUpperCase() : 'vec4f');
+  const stored = (sum: string): string => (storage.c ? `storeC(${sum})` : sum);
   return [
-    `@group(0) @binding(0) var<storage, read> a: array<vec4f, ${(M * K) / 4}>;`,
-    `@group(0) @binding(1) var<storage, read> b: array<vec4f, ${(N * K) / 4}>;`,
-    `@group(0) @binding(2) var<storage, read_write> c: array<vec4f, ${(M * N) / 4}>;`,
+    `@group(0) @binding(0) var<storage, read> a: array<${four('a')}, ${(M * K) / 4}>;`,
+    `@group(0) @binding(1) var<storage, read> b: array<${four('b')}, ${(N * K) / 4}>;`,
+    `@group(0) @binding(2) var<storage, read_write> c: array<${four('c')}, ${(M * N) / 4}>;`,
     `var<workgroup> stagedA: array<vec4f, ${depth * (rows / 4 + PADDING)}>;`,
     `var<workgroup> stagedB: array<vec4f, ${depth * (cols / 4 + PADDING)}>;`,
     `@compute @workgroup_size(${invocations})`,
@@ -108,8 +114,9 @@ export function blockShader(tile: BlockTile, form: GemmForm, shape: GemmShape, a
     'workgroupBarrier();',
     '}',
     ...sums.map(({ name, r, e, c }) =>
-      `{ let row = row0 + 4u * (${rowFourAt(r)}) + ${e}u; let col = col0 / 4u + ${colFourAt(c)}; if (${guard}) { c[row * ${N / 4}u + col] ${accumulate ? '+=' : '='} ${name}; } }`),
+      `{ let row = row0 + 4u * (${rowFourAt(r)}) + ${e}u; let col = col0 / 4u + ${colFourAt(c)}; if (${guard}) { c[row * ${N / 4}u + col] ${accumulate ? '+=' : '='} ${stored(name)}; } }`),
     '}',
+    ...(holdsHalves(Object.values(views)) ? [storageWgsl(views)] : []),
   ].join('\n');
 }
 

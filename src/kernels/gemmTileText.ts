@@ -15,6 +15,13 @@ export interface GemmShape {
   readonly K: number;
 }
 
+/** Which operands are stored as halves; the others as f32. Sums are always f32. */
+export interface GemmStorage {
+  readonly a?: 'f16';
+  readonly b?: 'f16';
+  readonly c?: 'f16';
+}
+
 export interface RegisterTile {
   readonly lanes: 1 | 4;
   readonly tileRows: number;

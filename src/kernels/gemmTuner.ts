@@ -1,13 +1,13 @@
 // Finds the fastest matrix-multiplication variant for each shape on the device at hand. A variant must first agree with the plain one: drivers and
 // lane layouts differ, so speed is only asked of what computes the right numbers.
 import { createRandom } from '../core/random.ts';
-import { BufferScope } from '../gpu/buffers.ts';
+import { BufferScope, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps, type DispatchOp } from '../gpu/dispatch.ts';
 import { Readback } from '../gpu/readback.ts';
 import { usesBarriers } from './barriers.ts';
 import { chosenVariant, gemm, rememberVariant, supportedVariants, type GemmProblem, type GemmVariant } from './gemm.ts';
-import { OpTimer } from './opTimer.ts';
+import { OpTimer, repeatsFor } from './opTimer.ts';
 
 export interface GemmMeasurement {
   readonly variant: GemmVariant;
@@ -27,13 +27,13 @@ export interface TunedGemm {
 }
 
 const NUMERICS_GATE = 1e-4;
+/** Of a product stored as halves, which two orders of summation may round to neighbours, 2^-10 apart. */
+const NUMERICS_GATE_OF_HALVES = 2 ** -10 + NUMERICS_GATE;
 const MAX_ROUNDS = 7;
+/** NaN as a float, and as two halves. */
+const NOT_NUMBERS = 0x7fff_7fff;
 /** A variant this much slower than the best after a round is not timed again. */
 const HOPELESS = 1.5;
-/** One timing repeats the dispatch until about this long: clocks in browsers tick in steps of up to 0.1 ms. */
-const TIMING_MS = 6;
-const MAX_REPEATS = 200;
-
 /** Largest |actual - expected| over the largest |expected|; Infinity as soon as anything is NaN. */
 export function differenceFrom(expected: Float32Array, actual: Float32Array): number {
   let scale = 0;
@@ -56,17 +56,19 @@ interface Candidate {
 }
 
 async function tuneOne(gpu: Gpu, timer: OpTimer, problem: GemmProblem, deadline: number): Promise<TunedGemm> {
-  const { M, N, K } = problem;
+  const { M, N, K, storage = {} } = problem;
+  const gate = storage.c ? NUMERICS_GATE_OF_HALVES : NUMERICS_GATE;
   const timeIsUp = (): boolean => performance.now() >= deadline;
   const scope = new BufferScope(gpu.buffers, 'gemmTuner');
   const readback = new Readback(gpu, 'gemmTuner.readback', 4 * M * N);
   try {
     const random = createRandom(M + 3 * N + 5 * K);
     const values = (length: number): Float32Array => Float32Array.from({ length }, () => 2 * random.next() - 1);
-    const buffers = { a: scope.upload('a', values(M * K)), b: scope.upload('b', values(N * K)), c: scope.floats('c', M * N) };
+    const upload = (name: 'a' | 'b', length: number): BufferView => (storage[name] ? scope.uploadHalves(name, values(length)) : scope.upload(name, values(length)));
+    const buffers = { a: upload('a', M * K), b: upload('b', N * K), c: scope.numbers('c', M * N, storage.c ?? 'f32') };
     const run = async (variant: GemmVariant): Promise<{ op: DispatchOp; result: Float32Array }> => {
       // Left-over numbers of the variant before would hide outputs that this one never writes.
-      gpu.device.queue.writeBuffer(buffers.c.buffer, 0, new Float32Array(M * N).fill(NaN));
+      gpu.device.queue.writeBuffer(buffers.c.buffer, 0, new Uint32Array(buffers.c.size / 4).fill(NOT_NUMBERS));
       const op = await gemm(gpu, buffers, { ...problem, accumulate: false, variant });
       submitOps(gpu, 'gemmTuner', [op]);
       return { op, result: await readback.readFloats(buffers.c) };
@@ -84,7 +86,7 @@ async function tuneOne(gpu: Gpu, timer: OpTimer, problem: GemmProblem, deadline:
       if (timeIsUp()) break;
       const { op, result } = variant === 'plain' ? expected : await run(variant);
       const relativeError = differenceFrom(expected.result, result);
-      candidates.push({ variant, op, relativeError, eligible: relativeError <= NUMERICS_GATE, milliseconds: NaN });
+      candidates.push({ variant, op, relativeError, eligible: relativeError <= gate, milliseconds: NaN });
     }
 
     const best = (): number => candidates.reduce((least, { milliseconds }) => (milliseconds < least ? milliseconds : least), Infinity);
@@ -93,7 +95,7 @@ async function tuneOne(gpu: Gpu, timer: OpTimer, problem: GemmProblem, deadline:
       for (const candidate of candidates) {
         const hopeless = round > 0 && !(candidate.milliseconds <= limit);
         if (!candidate.eligible || hopeless || timeIsUp()) continue;
-        const repeats = round === 0 ? 1 : Math.min(MAX_REPEATS, Math.ceil(TIMING_MS / Math.max(candidate.milliseconds, 1e-3)));
+        const repeats = round === 0 ? 1 : repeatsFor(candidate.milliseconds);
         const milliseconds = (await timer.milliseconds([candidate.op], repeats)) / repeats;
         // The first round times a single dispatch with its overhead: good enough to choose repeats and drop the hopeless.
         candidate.milliseconds = round <= 1 ? milliseconds : Math.min(candidate.milliseconds, milliseconds);

@@ -8,7 +8,7 @@ import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { gradientNorm, gradientNormPartials } from './gradientNorm.ts';
 import { NUM_STEP_SCALARS, STEP_SCALARS } from './stepScalars.ts';
 
-async function run(tensors: readonly Float32Array[], clipNorm: number): Promise<Float32Array> {
+async function run(tensors: readonly Float32Array[], clipNorm: number, gradientScale = 1): Promise<Float32Array> {
   const gpu = await testGpu();
   return withoutGpuErrors(gpu, async () => {
     const gradients = tensors.map((data) => {
@@ -18,6 +18,7 @@ async function run(tensors: readonly Float32Array[], clipNorm: number): Promise<
     });
     const values = new Float32Array(NUM_STEP_SCALARS);
     values[STEP_SCALARS.clipNorm] = clipNorm;
+    values[STEP_SCALARS.inverseGradientScale] = 1 / gradientScale;
     const partials = gpu.buffers.createFloats('test.partials', gradientNormPartials(gradients));
     const norm = gpu.buffers.createFloats('test.norm', 2);
     submitOps(gpu, 'test', await gradientNorm(gpu, { gradients, partials, scalars: gpu.buffers.upload('test.scalars', values), norm }));
@@ -43,6 +44,14 @@ describe('gradientNorm', () => {
 
   it('is 0 with scale 1 for gradients of zero', async () => {
     expect([...(await run([new Float32Array(100)], 1))]).toEqual([0, 1]);
+  });
+
+  it('takes the scale out that gradients carry, to the bit', async () => {
+    const scaled = segments.map((segment) => segment.map((value) => value * 1024));
+    for (const clipNorm of [1, 1e4]) {
+      const [norm, scale] = await run(segments, clipNorm);
+      expect([...(await run(scaled, clipNorm, 1024))]).toEqual([norm, scale / 1024]);
+    }
   });
 
   it('is bit-equal from run to run', async () => {

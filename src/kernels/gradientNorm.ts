@@ -16,9 +16,9 @@ export interface GradientNormViews {
   readonly gradients: readonly BufferView[];
   /** Scratch of gradientNormPartials(gradients) floats. */
   readonly partials: BufferView;
-  /** Step scalars; clipNorm is read. */
+  /** Step scalars; clipNorm and inverseGradientScale are read. */
   readonly scalars: BufferView;
-  /** Written: [0] the norm, [1] min(1, clipNorm / norm). */
+  /** Written: [0] the norm of the gradients over gradientScale, [1] min(1, clipNorm / norm) / gradientScale. */
   readonly norm: BufferView;
 }
 

@@ -1,5 +1,6 @@
 // Euclidean norm of gradients that lie in several buffers, in two deterministic stages: `squares` leaves one partial sum per invocation,
-// `finish` (one workgroup) adds them up and writes norm[0] = the norm, norm[1] = min(1, clipNorm / norm).
+// `finish` (one workgroup) adds them up and writes norm[0] = the norm, norm[1] = min(1, clipNorm / norm), both
+// of the gradients without the scale that they carry: what norm[1] multiplies is neither scaled nor too large afterwards.
 // Sums go through blocks of BLOCK, so that an error grows with the number of blocks and not of elements.
 
 override LAST_LANES: u32 = 4u; // floats of the last vec4f that belong to the segment
@@ -57,8 +58,8 @@ fn finish(@builtin(local_invocation_index) invocation: u32) {
     workgroupBarrier();
   }
   if (invocation == 0u) {
-    let global_norm = sqrt(sums[0]);
+    let global_norm = sqrt(sums[0]) * scalars.inverseGradientScale;
     norm[0] = global_norm;
-    norm[1] = min(1.0, scalars.clipNorm / max(global_norm, 1e-30));
+    norm[1] = min(1.0, scalars.clipNorm / max(global_norm, 1e-30)) * scalars.inverseGradientScale;
   }
 }

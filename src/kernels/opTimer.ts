@@ -7,6 +7,13 @@ import { Readback } from '../gpu/readback.ts';
 const RESOLVE_USAGE = 0x200 | 0x04; // QUERY_RESOLVE | COPY_SRC
 const TIMESTAMPS_BYTES = 16;
 
+/** One timing repeats its round until about this long: clocks in browsers tick in steps of up to 0.1 ms. */
+const TIMING_MS = 6;
+const MAX_REPEATS = 200;
+
+/** How often to repeat a round that took so long alone. */
+export const repeatsFor = (milliseconds: number): number => Math.min(MAX_REPEATS, Math.ceil(TIMING_MS / Math.max(milliseconds, 1e-3)));
+
 export class OpTimer {
   private readonly queries?: { readonly set: GPUQuerySet; readonly resolved: BufferView; readonly readback: Readback };
   private readonly scope: BufferScope;

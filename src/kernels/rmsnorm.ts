@@ -1,11 +1,13 @@
 // RMSNorm (https://arxiv.org/abs/1910.07467), forward with or without the residual add before it, and backward. rows x hiddenSize floats;
-// hiddenSize is a multiple of 4. Activations are assigned, dWeight is added to.
+// hiddenSize is a multiple of 4. Activations are assigned, dWeight is added to. y and dy may be stored as halves.
 import { invariant } from '../core/invariant.ts';
 import { ceilDivide } from '../core/tensor.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
-import wgsl from './rmsnorm.wgsl?raw';
+import type { SoftwareKernel } from '../gpu/pipelines.ts';
+import shader from './rmsnorm.wgsl?raw';
+import { holdsHalves, storageWgsl } from './storageWgsl.ts';
 
 /** Rows of one workgroup and columns (in vec4f) of one workgroup, as in rmsnorm.wgsl. */
 const ROWS_PER_WORKGROUP = 16;
@@ -27,13 +29,14 @@ export interface RmsnormForwardBuffers {
   readonly sum?: BufferView;
   /** [hiddenSize] */
   readonly weight: BufferView;
-  /** Assigned, [rows, hiddenSize]. */
+  /** Assigned, [rows, hiddenSize]; may be stored as halves. */
   readonly y: BufferView;
   /** Assigned, [rows]: 1 / sqrt(mean(x^2) + eps), kept for the backward. */
   readonly rstd: BufferView;
 }
 
 export interface RmsnormBackwardBuffers {
+  /** [rows, hiddenSize]; may be stored as halves. */
   readonly dy: BufferView;
   /** What was normed in the forward: x, or sum where there was an addend. */
   readonly x: BufferView;
@@ -53,12 +56,12 @@ export async function rmsnormForward(
   { x, addend, sum, weight, y, rstd }: RmsnormForwardBuffers,
   { rows, hiddenSize, eps }: RmsnormShape & { readonly eps: number },
 ): Promise<DispatchOp> {
-  const source = { label: 'rmsnorm.forward', wgsl, constants: { ROWS: rows, ROW_VECS: rowVecs(hiddenSize), EPS: eps } };
+  const source = { label: 'rmsnorm.forward', wgsl: shader + storageWgsl({ Y: y, Dy: undefined }), constants: { ROWS: rows, ROW_VECS: rowVecs(hiddenSize), EPS: eps } };
   const workgroups = linearWorkgroups(rows, ROWS_PER_WORKGROUP);
-  const software = { kernel: 'rmsnormForward', items: rows, args: [hiddenSize, eps] };
-  if (!addend && !sum) return createDispatch(gpu, { ...source, entryPoint: 'forward', software }, [x, weight, y, rstd], workgroups);
+  const twin = (kernel: string): SoftwareKernel | undefined => (holdsHalves([y]) ? undefined : { kernel, items: rows, args: [hiddenSize, eps] });
+  if (!addend && !sum) return createDispatch(gpu, { ...source, entryPoint: 'forward', software: twin('rmsnormForward') }, [x, weight, y, rstd], workgroups);
   invariant(addend && sum, 'rmsnorm takes addend and sum together');
-  return createDispatch(gpu, { ...source, entryPoint: 'forwardAdded', software: { ...software, kernel: 'rmsnormForwardAdded' } }, [x, weight, y, rstd, addend, sum], workgroups);
+  return createDispatch(gpu, { ...source, entryPoint: 'forwardAdded', software: twin('rmsnormForwardAdded') }, [x, weight, y, rstd, addend, sum], workgroups);
 }
 
 /** dx, then dWeight in two stages. @throws Error when hiddenSize is not a multiple of 4 */
@@ -68,6 +71,8 @@ export async function rmsnormBackward(
   { rows, hiddenSize, accumulateDx }: RmsnormShape & { readonly accumulateDx: boolean },
 ): Promise<DispatchOp[]> {
   const shape = { ROWS: rows, ROW_VECS: rowVecs(hiddenSize) };
+  const wgsl = shader + storageWgsl({ Y: undefined, Dy: dy });
+  const twin = (software: SoftwareKernel): SoftwareKernel | undefined => (holdsHalves([dy]) ? undefined : software);
   const chunked = { ...shape, ROWS_PER_CHUNK: rowsPerChunk(rows) };
   const columns = ceilDivide(hiddenSize / 4, COLUMNS_PER_WORKGROUP);
   return Promise.all([
@@ -75,7 +80,7 @@ export async function rmsnormBackward(
       gpu,
       {
         label: 'rmsnorm.inputGradient', wgsl, entryPoint: 'inputGradient', constants: { ...shape, ACCUMULATE: Number(accumulateDx) },
-        software: { kernel: 'rmsnormInputGradient', items: rows, args: [hiddenSize, Number(accumulateDx)] },
+        software: twin({ kernel: 'rmsnormInputGradient', items: rows, args: [hiddenSize, Number(accumulateDx)] }),
       },
       [x, weight, rstd, dy, dx],
       linearWorkgroups(rows, ROWS_PER_WORKGROUP),
@@ -84,7 +89,7 @@ export async function rmsnormBackward(
       gpu,
       {
         label: 'rmsnorm.weightPartials', wgsl, entryPoint: 'weightPartials', constants: chunked,
-        software: { kernel: 'rmsnormWeightPartials', items: numChunks(rows), args: [rows, hiddenSize, rowsPerChunk(rows)] },
+        software: twin({ kernel: 'rmsnormWeightPartials', items: numChunks(rows), args: [rows, hiddenSize, rowsPerChunk(rows)] }),
       },
       [x, rstd, dy, partials],
       [columns, numChunks(rows)],

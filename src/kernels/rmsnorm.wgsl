@@ -1,6 +1,7 @@
 // RMSNorm over rows of C floats: y = x * rstd * weight, rstd = 1 / sqrt(mean(x^2) + eps). A team of four neighbouring invocations shares a row: together
 // they read 64 bytes in one stretch, and one barrier is enough (larger teams: slower on a software adapter, three times at sixteen).
 // The weight's gradient sums down the columns in two fixed stages (chunks of rows, then chunks), so that the same input gives the same bits.
+// Y and Dy come from storageWgsl.ts.
 
 override ROWS: u32;
 override ROW_VECS: u32; // C / 4
@@ -15,19 +16,19 @@ const WORKGROUP_SIZE = TEAM * TEAMS;
 // forward, forwardAdded
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> weight: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<Y>;
 @group(0) @binding(3) var<storage, read_write> rstd: array<f32>;
 @group(0) @binding(4) var<storage, read> addend: array<vec4f>;
 @group(0) @binding(5) var<storage, read_write> sum: array<vec4f>;
 
 // inputGradient (x and weight at 0 and 1)
 @group(0) @binding(2) var<storage, read> row_rstd: array<f32>;
-@group(0) @binding(3) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(3) var<storage, read> dy: array<Dy>;
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4f>;
 
 // weightPartials (x at 0)
 @group(0) @binding(1) var<storage, read> chunk_rstd: array<f32>;
-@group(0) @binding(2) var<storage, read> chunk_dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read> chunk_dy: array<Dy>;
 @group(0) @binding(3) var<storage, read_write> partials: array<vec4f>;
 
 // weightGradient
@@ -69,7 +70,7 @@ fn forward(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups) gro
   for (var i = member.lane; i < ROW_VECS; i += TEAM) { squares += dot(x[start + i], x[start + i]); }
   let r = rstdOf(teamSum(invocation, squares));
   if (!member.has_row) { return; }
-  for (var i = member.lane; i < ROW_VECS; i += TEAM) { y[start + i] = x[start + i] * r * weight[i]; }
+  for (var i = member.lane; i < ROW_VECS; i += TEAM) { y[start + i] = storeY(x[start + i] * r * weight[i]); }
   if (member.lane == 0u) { rstd[member.row] = r; }
 }
 
@@ -88,7 +89,7 @@ fn forwardAdded(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroups
   for (var i = member.lane; i < ROW_VECS; i += TEAM) {
     let s = x[start + i] + addend[start + i];
     sum[start + i] = s;
-    y[start + i] = s * r * weight[i];
+    y[start + i] = storeY(s * r * weight[i]);
   }
   if (member.lane == 0u) { rstd[member.row] = r; }
 }
@@ -100,11 +101,11 @@ fn inputGradient(@builtin(workgroup_id) workgroup: vec3u, @builtin(num_workgroup
   let start = member.row * ROW_VECS;
   let r = row_rstd[member.row];
   var share = 0.0;
-  for (var i = member.lane; i < ROW_VECS; i += TEAM) { share += dot(dy[start + i] * weight[i], x[start + i] * r); }
+  for (var i = member.lane; i < ROW_VECS; i += TEAM) { share += dot(loadDy(dy[start + i]) * weight[i], x[start + i] * r); }
   let mean = teamSum(invocation, share) / f32(ROW_VECS * 4u);
   if (!member.has_row) { return; }
   for (var i = member.lane; i < ROW_VECS; i += TEAM) {
-    let gradient = (dy[start + i] * weight[i] - x[start + i] * r * mean) * r;
+    let gradient = (loadDy(dy[start + i]) * weight[i] - x[start + i] * r * mean) * r;
     if (ACCUMULATE) { dx[start + i] += gradient; } else { dx[start + i] = gradient; }
   }
 }
@@ -118,7 +119,7 @@ fn weightPartials(@builtin(global_invocation_id) id: vec3u) {
   var total = vec4f(0.0);
   for (var row = first; row < end; row++) {
     let i = row * ROW_VECS + column;
-    total += chunk_dy[i] * x[i] * chunk_rstd[row];
+    total += loadDy(chunk_dy[i]) * x[i] * chunk_rstd[row];
   }
   partials[id.y * ROW_VECS + column] = total;
 }

@@ -4,12 +4,13 @@ import { invariant } from '../core/invariant.ts';
 import type { BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { createDispatch, linearWorkgroups, type DispatchOp } from '../gpu/dispatch.ts';
-import wgsl from './rope.wgsl?raw';
+import shader from './rope.wgsl?raw';
+import { holdsHalves, storageWgsl } from './storageWgsl.ts';
 
 const WORKGROUP_SIZE = 64;
 
 export interface RopeBuffers {
-  /** [rows, 3*NH*HS], changed in place. */
+  /** [rows, 3*NH*HS], changed in place; may be stored as halves. */
   readonly qkv: BufferView;
   /** ropeTable's numbers. */
   readonly cosSin: BufferView;
@@ -37,7 +38,8 @@ export async function ropeForward(
   { B, T, NH, HS, direction }: { readonly B: number; readonly T: number; readonly NH: number; readonly HS: number; readonly direction: 1 | -1 },
 ): Promise<DispatchOp> {
   const constants = { ROWS: B * T, T, NUM_HEADS: NH, HEAD_SIZE: HS, DIRECTION: direction };
-  const software = { kernel: 'ropeRotate', items: B * T, args: [T, NH, HS, direction] };
+  const wgsl = shader + storageWgsl({ Qkv: qkv }, 2);
+  const software = holdsHalves([qkv]) ? undefined : { kernel: 'ropeRotate', items: B * T, args: [T, NH, HS, direction] };
   return createDispatch(
     gpu,
     { label: direction === 1 ? 'rope.forward' : 'rope.backward', wgsl, entryPoint: 'rotate', constants, software },

@@ -1,5 +1,6 @@
 // Rotary position embedding in place on the q and k columns of qkv [rows, 3*NH*HS], Hugging Face's layout: dimension i of a head turns
 // with i + HS/2. One invocation turns two neighbouring pairs. cos_sin holds per position HS/4 entries (cos, sin, cos, sin).
+// Qkv, two numbers, comes from storageWgsl.ts.
 
 override ROWS: u32;
 override T: u32 = 1u;       // a row's position is row mod T
@@ -7,7 +8,7 @@ override NUM_HEADS: u32;
 override HEAD_SIZE: u32;
 override DIRECTION: f32 = 1.0; // -1 turns back
 
-@group(0) @binding(0) var<storage, read_write> qkv: array<vec2f>;
+@group(0) @binding(0) var<storage, read_write> qkv: array<Qkv>;
 @group(0) @binding(1) var<storage, read> cos_sin: array<vec4f>;
 
 const WORKGROUP_SIZE = 64u;
@@ -21,10 +22,10 @@ fn turn(row: u32, position: u32, item: u32) {
   let angle = cos_sin[position * steps + step];
   let cosine = angle.xz;
   let sine = angle.yw * DIRECTION;
-  let a = qkv[low];
-  let b = qkv[high];
-  qkv[low] = a * cosine - b * sine;
-  qkv[high] = b * cosine + a * sine;
+  let a = loadQkv(qkv[low]);
+  let b = loadQkv(qkv[high]);
+  qkv[low] = storeQkv(a * cosine - b * sine);
+  qkv[high] = storeQkv(b * cosine + a * sine);
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)

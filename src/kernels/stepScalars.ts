@@ -3,7 +3,7 @@
 
 /** Index of each number in the buffer, in 4-byte floats. */
 export const STEP_SCALARS = {
-  /** Factor on every row's loss gradient: 1 / (target tokens of the whole accumulated batch). */
+  /** Factor on every row's loss gradient: gradientScale / (target tokens of the whole accumulated batch). */
   lossScale: 0,
   clipNorm: 1,
   learningRate: 2,
@@ -17,6 +17,8 @@ export const STEP_SCALARS = {
   /** 1 - beta, subtracted in float64: 1 - f32(0.999) is off by 1e-5 relative. */
   oneMinusBeta1: 9,
   oneMinusBeta2: 10,
+  /** 1 / gradientScale. */
+  inverseGradientScale: 11,
 } as const;
 
 /** Floats in the buffer (64 bytes; the rest is unused). */
@@ -33,11 +35,13 @@ export interface StepScalarValues {
   readonly weightDecay: number;
   /** Optimizer steps counted from 1. */
   readonly step: number;
+  /** What lossScale multiplies all gradients by on top of the mean, a power of two, so that it is taken out again without an error; 1 unless given. */
+  readonly gradientScale?: number;
 }
 
 /** The buffer's content for one step, written into `packed` [NUM_STEP_SCALARS]; number by number, because a training step allocates nothing. */
 export function packStepScalars(values: StepScalarValues, packed: Float32Array<ArrayBuffer> = new Float32Array(NUM_STEP_SCALARS)): Float32Array<ArrayBuffer> {
-  const { beta1, beta2, step } = values;
+  const { beta1, beta2, step, gradientScale = 1 } = values;
   packed[STEP_SCALARS.lossScale] = values.lossScale;
   packed[STEP_SCALARS.clipNorm] = values.clipNorm;
   packed[STEP_SCALARS.learningRate] = values.learningRate;
@@ -49,6 +53,7 @@ export function packStepScalars(values: StepScalarValues, packed: Float32Array<A
   packed[STEP_SCALARS.biasCorrection2] = 1 - beta2 ** step;
   packed[STEP_SCALARS.oneMinusBeta1] = 1 - beta1;
   packed[STEP_SCALARS.oneMinusBeta2] = 1 - beta2;
+  packed[STEP_SCALARS.inverseGradientScale] = 1 / gradientScale;
   return packed;
 }
 

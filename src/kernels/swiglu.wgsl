@@ -1,14 +1,15 @@
 // Gated activation: act = silu(gate) * up, silu(g) = g * sigmoid(g). gate_up is [rows, 2F], gate first; one invocation per vec4f of act.
+// GateUp, Act, DAct and DGateUp come from storageWgsl.ts.
 
 override ROWS: u32;
 override ROW_VECS: u32; // F / 4
 
-@group(0) @binding(0) var<storage, read> gate_up: array<vec4f>;
-@group(0) @binding(1) var<storage, read_write> act: array<vec4f>;
+@group(0) @binding(0) var<storage, read> gate_up: array<GateUp>;
+@group(0) @binding(1) var<storage, read_write> act: array<Act>;
 
 // backward
-@group(0) @binding(1) var<storage, read> d_act: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> d_gate_up: array<vec4f>;
+@group(0) @binding(1) var<storage, read> d_act: array<DAct>;
+@group(0) @binding(2) var<storage, read_write> d_gate_up: array<DGateUp>;
 
 const WORKGROUP_SIZE = 64u;
 
@@ -24,8 +25,8 @@ fn forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) gr
   let row = index / ROW_VECS;
   if (row >= ROWS) { return; }
   let at = index + row * ROW_VECS;
-  let gate = gate_up[at];
-  act[index] = gate * sigmoid(gate) * gate_up[at + ROW_VECS];
+  let gate = loadGateUp(gate_up[at]);
+  act[index] = storeAct(gate * sigmoid(gate) * loadGateUp(gate_up[at + ROW_VECS]));
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -34,11 +35,11 @@ fn backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) g
   let row = index / ROW_VECS;
   if (row >= ROWS) { return; }
   let at = index + row * ROW_VECS;
-  let gate = gate_up[at];
+  let gate = loadGateUp(gate_up[at]);
   let s = sigmoid(gate);
   let silu = gate * s;
-  let d = d_act[index];
+  let d = loadDAct(d_act[index]);
   // silu'(g) = s * (1 + g * (1 - s)) = s + silu * (1 - s)
-  d_gate_up[at] = d * gate_up[at + ROW_VECS] * (s + silu * (1.0 - s));
-  d_gate_up[at + ROW_VECS] = d * silu;
+  d_gate_up[at] = storeDGateUp(d * loadGateUp(gate_up[at + ROW_VECS]) * (s + silu * (1.0 - s)));
+  d_gate_up[at + ROW_VECS] = storeDGateUp(d * silu);
 }

@@ -1,7 +1,7 @@
 // The backward pass, from dHidden (left by the head) to the gradients of every weight. Parameter gradients accumulate (+=), activations'
-// gradients are assigned, the residual stream's gradient dx accumulates through the layers.
+// gradients are assigned, the residual stream's gradient dx accumulates through the layers. Activations' gradients but dx are stored as the activations are.
 import type { ModelConfig } from '../config/modelConfig.ts';
-import type { BufferScope, BufferView } from '../gpu/buffers.ts';
+import type { BufferScope, BufferView, Storage } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { settleOps, type Op, type PendingOps } from '../gpu/dispatch.ts';
 import { attentionBackward } from '../kernels/attention.ts';
@@ -20,7 +20,7 @@ export interface BackwardPlan {
   readonly starts: BufferView;
 }
 
-/** `dHidden` [N, C]: what the head left. */
+/** `dHidden` [N, C]: what the head left, stored as `storage` says. */
 export async function planBackward(
   gpu: Gpu,
   config: ModelConfig,
@@ -30,17 +30,18 @@ export async function planBackward(
   gradients: ArenaViews,
   dHidden: BufferView,
   scope: BufferScope,
+  storage: Storage,
 ): Promise<BackwardPlan> {
   const { hiddenSize: C, intermediateSize: F, numAttentionHeads: NH, headDim: HS, vocabSize: V, numHiddenLayers: L } = config;
   const rows = B * T;
   const dx = scope.floats('dx', rows * C);
-  const dBranch = scope.floats('dBranch', rows * C);
-  const dAct = scope.floats('dAct', rows * F);
-  const dGateUp = scope.floats('dGateUp', rows * 2 * F);
-  const dQkv = scope.floats('dQkv', rows * 3 * C);
+  const dBranch = scope.numbers('dBranch', rows * C, storage);
+  const dAct = scope.numbers('dAct', rows * F, storage);
+  const dGateUp = scope.numbers('dGateUp', rows * 2 * F, storage);
+  const dQkv = scope.numbers('dQkv', rows * 3 * C, storage);
   const delta = scope.floats('delta', rows * NH);
   const heads = { B, T, NH, HS };
-  const gradientScratch = createAttentionScratch(gpu, heads, scope, 'dScores');
+  const gradientScratch = createAttentionScratch(gpu, heads, scope, 'dScores', storage);
   const partials = scope.floats('normPartials', rmsnormPartialsFloats({ rows, hiddenSize: C }));
   const order = scope.floats('order', rows);
   const starts = scope.floats('starts', sortedStartsLength(rows));

@@ -22,9 +22,9 @@ export function headChunkRows(rows: number, vocabSize: number, limits: MemoryLim
 }
 
 export interface HeadBuffers {
-  /** [N, C] final normed hidden states. */
+  /** [N, C] final normed hidden states; may be stored as halves. */
   readonly hidden: BufferView;
-  /** [V, C] tied embedding. */
+  /** [V, C] tied embedding; may be stored as halves. */
   readonly embedding: BufferView;
   /** u32 [N]; 0xFFFFFFFF where no token is to be predicted. */
   readonly targets: BufferView;
@@ -45,7 +45,7 @@ export interface TeacherHead {
 }
 
 export interface HeadGradients {
-  /** [N, C], assigned. */
+  /** [N, C], assigned; may be stored as halves. */
   readonly dHidden: BufferView;
   /** [V, C], accumulated. */
   readonly dEmbedding: BufferView;

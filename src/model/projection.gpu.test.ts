@@ -2,7 +2,7 @@
 // the expert vector against finite differences of the reference.
 import { expect, it } from 'vitest';
 import { MLP_PROJECTIONS, layerWeight, mlpShape, modelWeights, type ModelConfig } from '../config/modelConfig.ts';
-import { decodeFloat16, encodeFloat16 } from '../formats/float16.ts';
+import { decodeFloat16, encodeFloat16 } from '../core/float16.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
 import { openPack } from '../pack/openPack.ts';
 import { numElements } from '../core/tensor.ts';

@@ -1,6 +1,6 @@
 // The weights that all experts share, from the file into an arena: piece by piece through memory that is used again, so that they never lie in JavaScript as a whole.
 import type { TensorFile } from '../formats/tensorFile.ts';
-import { decodeFloat16 } from '../formats/float16.ts';
+import { decodeFloat16 } from '../core/float16.ts';
 import { subview } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { writeFloats } from '../gpu/upload.ts';

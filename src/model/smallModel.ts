@@ -3,7 +3,7 @@
 import type { ModelConfig } from '../config/modelConfig.ts';
 import { formatBytes } from '../core/format.ts';
 import { UserError, invariant } from '../core/invariant.ts';
-import { BufferScope, type BufferView } from '../gpu/buffers.ts';
+import { BufferScope, type BufferView, type Storage } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps, type Op } from '../gpu/dispatch.ts';
 import { Readback } from '../gpu/readback.ts';
@@ -11,9 +11,10 @@ import { packDistillationMix, type DistillationMix } from '../kernels/distillati
 import { sortRowsByToken, sortedStartsLength } from '../kernels/embedding.ts';
 import { NUM_STEP_SCALARS, STEP_SCALARS } from '../kernels/stepScalars.ts';
 import { Arena } from './arena.ts';
-import { arenaViews } from './arenaViews.ts';
+import { arenaViews, type ArenaViews } from './arenaViews.ts';
 import { planBackward, type BackwardPlan } from './backward.ts';
-import { planForward, type BatchShape, type ForwardPlan, type KeptActivations } from './forward.ts';
+import { createForwardBuffers, evaluationBuffers, planForward, type BatchShape, type ForwardPlan, type KeptActivations } from './forward.ts';
+import { planHalfWeights } from './halfWeights.ts';
 import { headChunkRows, planHead, type TeacherHead } from './head.ts';
 import { createParameterTable, type ParameterTable } from './parameters.ts';
 
@@ -30,6 +31,11 @@ export interface SmallModelOptions {
   readonly recompute?: boolean;
   /** Makes the training loss that of distillation (kernels/distillation.ts); evaluation stays the targets' own loss. Only with `train`. */
   readonly teacher?: Teacher;
+  /**
+   * How a training step stores activations, their gradients and the weights that products read: f32 unless given. Halves are only ever in memory: sums, the residual stream, master weights and
+   * optimizer stay f32, and so does evaluation. They want a loss scale (training/lossScale.ts), or small gradients are lost. Only with `train`.
+   */
+  readonly storage?: Storage;
 }
 
 const keptActivations = (train: boolean, recompute: boolean): KeptActivations => (!train ? 'none' : recompute ? 'inputs' : 'all');
@@ -39,7 +45,7 @@ interface TrainingParts {
   readonly backward: BackwardPlan;
   /** A micro-batch's gradients added to what is there. */
   readonly ops: readonly Op[];
-  /** The same, gradients cleared first. */
+  /** The same at the start of a step: gradients are cleared first and, where they are stored as halves, weights copied. */
   readonly clearingOps: readonly Op[];
   readonly order: Uint32Array<ArrayBuffer>;
   readonly starts: Uint32Array<ArrayBuffer>;
@@ -52,6 +58,7 @@ export class SmallModel {
     readonly config: ModelConfig,
     readonly shape: BatchShape,
     readonly table: ParameterTable,
+    readonly storage: Storage,
     readonly weights: Arena,
     /** f32 buffer of per-step numbers; see kernels/stepScalars.ts. */
     readonly scalars: BufferView,
@@ -69,8 +76,9 @@ export class SmallModel {
    * @throws OutOfGpuMemoryError when the adapter has no room for it, UserError when a weight or an activation does not fit the adapter's limits or the teacher has
    *   another vocabulary; then nothing stays allocated
    */
-  static async create(gpu: Gpu, config: ModelConfig, shape: BatchShape, { train, recompute = false, teacher }: SmallModelOptions): Promise<SmallModel> {
+  static async create(gpu: Gpu, config: ModelConfig, shape: BatchShape, { train, recompute = false, teacher, storage = 'f32' }: SmallModelOptions): Promise<SmallModel> {
     invariant(config.numAttentionHeads * config.headDim === config.hiddenSize, 'heads times head size is the hidden size');
+    invariant(train || storage === 'f32', 'a model made for evaluation is stored as f32');
     const mix = teacher && packDistillationMix(teacher);
     if (teacher) checkTeaches(teacher.model, config, shape, train);
     const table = createParameterTable(config);
@@ -82,27 +90,34 @@ export class SmallModel {
     const losses = scope.floats('losses', rows);
     const targets = scope.floats('targets', rows);
     const views = arenaViews(config, weights);
-    const forward = await planForward(gpu, config, shape, views, scope, { kept: keptActivations(train, recompute) });
-    const head = { hidden: forward.hidden, embedding: views.embedding, targets, losses };
-    const evaluationOps = [...forward.ops, ...(await planHead(gpu, config, rows, head, scope))];
+    const halves = storage === 'f16' ? await planHalfWeights(gpu, views, scope) : undefined;
+    const read: ArenaViews = halves?.views ?? views;
+    const kept = keptActivations(train, recompute);
+    const buffers = createForwardBuffers(gpu, config, shape, scope, { kept, storage });
+    const forward = await planForward(gpu, config, shape, { table: views.embedding, weights: read }, buffers, { kept });
+    const evaluated = halves
+      ? await planForward(gpu, config, shape, { table: views.embedding, weights: views }, evaluationBuffers(gpu, config, shape, buffers, scope), { kept: 'none' })
+      : forward;
+    const head = { hidden: forward.hidden, embedding: read.embedding, targets, losses };
+    const evaluationOps = [...evaluated.ops, ...(await planHead(gpu, config, rows, { ...head, hidden: evaluated.hidden, embedding: views.embedding }, scope))];
     let training: TrainingParts | undefined;
     if (train) {
       const gradients = Arena.create(scope, 'gradients', table, gpu.device.limits);
       const gradientViews = arenaViews(config, gradients);
-      const dHidden = scope.floats('dHidden', rows * config.hiddenSize);
+      const dHidden = scope.numbers('dHidden', rows * config.hiddenSize, storage);
       const teacherHead = teacher && mix && { ...teacher.model.headInputs, mix: scope.upload('distillationMix', mix) };
       const headOps = await planHead(gpu, config, rows, head, scope, { dHidden, dEmbedding: gradientViews.embedding, scalars, teacher: teacherHead });
-      const backward = await planBackward(gpu, config, shape, forward, views, gradientViews, dHidden, scope);
+      const backward = await planBackward(gpu, config, shape, forward, read, gradientViews, dHidden, scope, storage);
       const teacherOps = teacher ? teacher.model.forward.ops : [];
       const ops = [...teacherOps, ...forward.ops, ...headOps, ...backward.ops];
       const clears = gradients.parts.map((view): Op => ({ kind: 'clear', label: 'gradients', view }));
       training = {
-        gradients, backward, ops, clearingOps: [...clears, ...ops],
+        gradients, backward, ops, clearingOps: [...clears, ...(halves?.ops ?? []), ...ops],
         order: new Uint32Array(rows), starts: new Uint32Array(sortedStartsLength(rows)),
         teacher: teacherHead && { model: teacher.model, mix: teacherHead.mix },
       };
     }
-    const model = new SmallModel(gpu, config, shape, table, weights, scalars, losses, targets, forward, evaluationOps, training, new Readback(gpu, 'losses', rows * 4), scope);
+    const model = new SmallModel(gpu, config, shape, table, storage, weights, scalars, losses, targets, forward, evaluationOps, training, new Readback(gpu, 'losses', rows * 4), scope);
     await model.allocated();
     return model;
   }
@@ -140,7 +155,7 @@ export class SmallModel {
     return this.lossReadback.readFloats(this.losses);
   }
 
-  /** Operations that add the gradients of the micro-batch last written (writeMicroBatch), a teacher's forward pass among them: gradients += scalars.lossScale * d(sum of losses). */
+  /** Operations that add the gradients of the micro-batch last written (writeMicroBatch), a teacher's forward pass among them: gradients += scalars.lossScale * d(sum of losses). `clear` begins a step. */
   gradientOps({ clear }: { readonly clear: boolean }): readonly Op[] {
     const { training } = this;
     invariant(training, 'a model made for evaluation cannot train');

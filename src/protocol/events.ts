@@ -164,7 +164,9 @@ export type EngineEvent =
   | { readonly type: 'expert.cancelled' }
   /** Weights are on the device; losses are on the validation documents (at most RunConfig.evaluationTokens of them). */
   | { readonly type: 'model.projected'; readonly weightsHash: string; readonly slm: LossFigure; readonly projected: LossFigure; readonly projectionSeconds: number; readonly bytesRead: number }
-  | { readonly type: 'train.started'; readonly runId: string; readonly config: RunConfig; readonly gpuBytes: number; readonly tokensPerStep: number; readonly slm: LossFigure; readonly projected: LossFigure }
+  /** `storage`: RunNotes.storage. */
+  | { readonly type: 'train.started'; readonly runId: string; readonly config: RunConfig; readonly gpuBytes: number; readonly tokensPerStep: number; readonly storage?: 'f16'; readonly slm: LossFigure; readonly projected: LossFigure }
+  /** `gradientNorm`: not a finite number where the step was skipped (StepFigures of training/stepper.ts). */
   | { readonly type: 'train.stepped'; readonly runId: string; readonly step: number; readonly tokens: number; readonly seconds: number; readonly loss: number; readonly gradientNorm: number; readonly learningRate: number; readonly tokensPerSecond: number; readonly gpuBytes: number }
   | { readonly type: 'train.evaluated'; readonly runId: string; readonly step: number; readonly tokens: number; readonly seconds: number; readonly validation: LossFigure; readonly best: boolean }
   | { readonly type: 'train.state'; readonly runId: string; readonly state: TrainState }

@@ -83,6 +83,7 @@ describe('is refused in one sentence', () => {
     ['cost.flops', Infinity, 'x/run.json: cost.flops must be a number between 0 and 1e+30, but it is Infinity.'],
     ['cost.flops', NaN, 'x/run.json: cost.flops must be a number'],
     ['notes.histogram.1', 1.5, 'x/run.json: notes.histogram.1 must be a number between 0 and 1, but it is 1.5.'],
+    ['notes.storage', 'f8', 'x/run.json: notes.storage must be "f16", but it is "f8".'],
     ['notes.expert.overridden', 1, 'x/run.json: notes.expert.overridden must be true or false, but it is 1.'],
     ['phases', Array.from({ length: 257 }, () => ({})), 'x/run.json: phases must be a list of at most 256 entries'],
     ['error', 5, 'x/run.json: error must be a text of at most 2000 characters, but it is 5.'],

@@ -87,6 +87,7 @@ const notes = object({
   histogramBefore: v.optional(shares),
   histogramAfter: v.optional(shares),
   repeats: v.optional(list(count, MAX_REPEATS)),
+  storage: v.optional(v.literal('f16', '"f16"')),
   warning: v.optional(text(MAX_SENTENCE)),
 });
 

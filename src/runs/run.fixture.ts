@@ -62,7 +62,7 @@ export function finishedRun(change: Partial<RunRecord> = {}): RunRecord {
     cost: { tokens: 7680, flops: 6.3e10, seconds: 5.25, peakGpuBytes: 123_456_789 },
     notes: {
       expert: { strategy: 'mostFrequent', cluster: 3, overridden: true, explanation: 'Your own choice.', losses: [4, 3.5, 3.25, 3] },
-      vector: [0.25, -1.5], histogram: [0.25, 0.75], histogramBefore: [0.5, 0.5], histogramAfter: [0.26, 0.74], repeats: [7, 3, 1], warning: 'Half of the text lies in one cluster.',
+      vector: [0.25, -1.5], histogram: [0.25, 0.75], histogramBefore: [0.5, 0.5], histogramAfter: [0.26, 0.74], repeats: [7, 3, 1], storage: 'f16', warning: 'Half of the text lies in one cluster.',
     },
     ...change,
   };

@@ -18,22 +18,24 @@ export interface RunCheckpoint {
   readonly moments: { readonly first: Float32Array; readonly second: Float32Array };
   /** The phase's best weights so far. */
   readonly bestWeights: Float32Array;
+  /** Of training that stores halves (training/lossScale.ts). */
+  readonly lossScale?: { readonly scale: number; readonly goodSteps: number };
   /** What else the phases to come need, by name: the weights of a fine-tuned teacher, say. */
   readonly otherWeights?: Readonly<Record<string, Float32Array>>;
 }
 
-type Place = Pick<RunCheckpoint, 'phase' | 'step' | 'windowsConsumed' | 'stopping'> & { readonly otherNames: readonly string[] };
+type Place = Pick<RunCheckpoint, 'phase' | 'step' | 'windowsConsumed' | 'stopping' | 'lossScale'> & { readonly otherNames: readonly string[] };
 
 const PREFIX = 'checkpoint';
 const key = (runId: string, part: string): BlobKey => ['run', runId, `${PREFIX}.${part}`];
 
 /** Replaces what deleteCheckpoint has removed before. */
 export async function writeCheckpoint(transaction: WriteTransaction, runId: string, checkpoint: RunCheckpoint): Promise<void> {
-  const { phase, step, windowsConsumed, stopping, weights, moments, bestWeights, otherWeights = {} } = checkpoint;
+  const { phase, step, windowsConsumed, stopping, weights, moments, bestWeights, lossScale, otherWeights = {} } = checkpoint;
   const arrays: Record<string, Float32Array> = { weights, first: moments.first, second: moments.second, best: bestWeights };
   for (const [name, values] of Object.entries(otherWeights)) arrays[`other.${name}`] = values;
   for (const [part, values] of Object.entries(arrays)) await putBlob(transaction, key(runId, part), withoutSurroundings(values), { bytes: values.byteLength });
-  const place: Place = { phase, step, windowsConsumed, stopping, otherNames: Object.keys(otherWeights) };
+  const place: Place = { phase, step, windowsConsumed, stopping, ...(lossScale ? { lossScale } : {}), otherNames: Object.keys(otherWeights) };
   await putBlob(transaction, key(runId, 'place'), place, { bytes: JSON.stringify(place).length });
 }
 

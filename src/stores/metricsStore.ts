@@ -67,7 +67,8 @@ export function createMetricsStore(client: EngineClient): MetricsStore {
         const { started, series, revision } = store.getState();
         if (event.runId !== started?.runId) break;
         series.trainingLoss.append(event.step, event.tokens, event.seconds, event.loss);
-        series.gradientNorm.append(event.step, event.tokens, event.seconds, event.gradientNorm);
+        // A skipped step has none.
+        if (Number.isFinite(event.gradientNorm)) series.gradientNorm.append(event.step, event.tokens, event.seconds, event.gradientNorm);
         series.learningRate.append(event.step, event.tokens, event.seconds, event.learningRate);
         store.setState({ latest: event, revision: revision + 1 });
         break;

@@ -239,6 +239,14 @@ describe('metrics', () => {
     expect([bestEvaluation?.step, lastEvaluation?.step]).toEqual([10, 20]);
   });
 
+  it('draws no gradient norm for a step that was skipped', () => {
+    const { studio, say, runId } = openWithRun();
+    say(trainStarted(runId), trainStepped(runId, 1, 5), { ...trainStepped(runId, 2, 4), gradientNorm: Infinity }, { ...trainStepped(runId, 3, 4), gradientNorm: NaN }, trainStepped(runId, 4, 3));
+    const { series } = studio.metrics.getState();
+    expect(series.gradientNorm.points(10).map(({ step }) => step)).toEqual([1, 4]);
+    expect(series.trainingLoss.points(10)).toHaveLength(4);
+  });
+
   it('holds 30,000 steps and 3,000 validations in bounded memory', () => {
     const { studio, say, runId } = openWithRun();
     say(trainStarted(runId));

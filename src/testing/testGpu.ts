@@ -17,6 +17,11 @@ export function threadedGpu(threads: number): Promise<Gpu> {
   return openWasm({ threads });
 }
 
+/** The same device taken for a real adapter, on which kernels are measured and nothing is remembered yet; without the variants that cost a software one seconds to compile. */
+export function asHardware(gpu: Gpu): Gpu {
+  return { ...gpu, adapter: { ...gpu.adapter, isFallback: false }, without: new Set(['workgroupMemory']) };
+}
+
 /** Runs `body` inside a validation error scope and fails on any error the GPU reports. */
 export async function withoutGpuErrors<T>(gpu: Gpu, body: () => Promise<T>): Promise<T> {
   gpu.device.pushErrorScope('validation');

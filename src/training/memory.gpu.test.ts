@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../config/modelConfig.ts';
 import { DEFAULT_RUN_CONFIG, type RunConfig } from '../config/runConfig.ts';
 import { canAllocate } from '../gpu/allocation.ts';
-import { testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
+import { WEBASSEMBLY_FEATURE } from '../gpu/pipelines.ts';
+import { asHardware, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
+import { rememberStorage } from '../model/chooseStorage.ts';
 import { trainingBytes } from './memory.ts';
 import { createTrainee } from './trainee.ts';
 
@@ -22,6 +24,24 @@ describe('memory of a run', () => {
     stepper.destroy();
     model.destroy();
     expect(gpu.buffers.bytes).toBe(before);
+  });
+
+  it('is counted as it will be stored, and while that is open as what takes more', async () => {
+    const gpu = asHardware(await testGpu());
+    const before = gpu.buffers.bytes;
+    const open = await trainingBytes(gpu, MODEL, SETTINGS);
+    const taken: number[] = [];
+    for (const storage of ['f32', 'f16'] as const) {
+      rememberStorage(gpu, MODEL, SETTINGS, storage);
+      const planned = await trainingBytes(gpu, MODEL, SETTINGS);
+      const { model, stepper } = await createTrainee(gpu, MODEL, SETTINGS);
+      expect(model.storage).toBe(gpu.device.features.has(WEBASSEMBLY_FEATURE) ? 'f32' : storage);
+      taken.push(gpu.buffers.bytes - before);
+      expect(planned).toBe(taken.at(-1));
+      stepper.destroy();
+      model.destroy();
+    }
+    expect(open).toBe(Math.max(...taken));
   });
 
   it('counts a teacher, too', async () => {

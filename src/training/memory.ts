@@ -22,7 +22,7 @@ export async function plannedBytes(gpu: Gpu, plan: (dry: Gpu) => Promise<unknown
   return dry.gpu.buffers.peakBytes;
 }
 
-/** Bytes of GPU memory that training takes: weights, gradients, moments, activations, staging, and a teacher's. @throws UserError when a part is over the adapter's limits */
+/** Bytes of GPU memory that training takes: weights, gradients, moments, activations, staging, and a teacher's; stored as it is chosen now (model/chooseStorage.ts). @throws UserError when a part is over the adapter's limits */
 export function trainingBytes(gpu: Gpu, model: ModelConfig, settings: RunConfig, teacher?: TeacherShape): Promise<number> {
   return plannedBytes(gpu, (dry) => createTrainee(dry, model, settings, teacher));
 }

@@ -36,14 +36,14 @@ export class Optimizer {
     private readonly gpu: Gpu,
     private readonly model: SmallModel,
     settings: OptimizerSettings,
-    /** Clip and update the weights with the gradients accumulated so far. */
+    /** Clip and update the weights with the gradients accumulated so far; where their norm is not finite, weights and moments stay. */
     readonly ops: readonly Op[],
     norm: BufferView,
     private readonly moments: { readonly first: Arena; readonly second: Arena },
     private readonly scope: BufferScope,
   ) {
     this.norm = norm;
-    this.scalars = { ...settings, lossScale: 1, learningRate: 0, step: 1 };
+    this.scalars = { ...settings, lossScale: 1, gradientScale: 1, learningRate: 0, step: 1 };
   }
 
   /** @throws OutOfGpuMemoryError; then nothing stays allocated */
@@ -66,13 +66,18 @@ export class Optimizer {
     return new Optimizer(gpu, model, settings, settled, norm, { first: m, second: v }, scope);
   }
 
-  /** Writes the numbers of optimizer step `step` (1-based). Call before the step's gradients: the loss scale is among them. */
-  prepare(step: number, learningRate: number, lossScale: number): void {
+  /**
+   * Writes the numbers of optimizer step `step` (1-based). Call before the step's gradients: the loss scale is among them. Steps that were skipped count, too: AdamW's bias correction is then
+   * a little further than its moments are, which makes the steps after it smaller.
+   * @param gradientScale what lossScale holds on top of the mean: a power of two, which clipping takes out again
+   */
+  prepare(step: number, learningRate: number, lossScale: number, gradientScale = 1): void {
     invariant(step >= 1, 'steps count from 1');
     const { scalars, packedScalars, model } = this;
     scalars.step = step;
     scalars.learningRate = learningRate;
     scalars.lossScale = lossScale;
+    scalars.gradientScale = gradientScale;
     this.gpu.device.queue.writeBuffer(model.scalars.buffer, model.scalars.offset, packStepScalars(scalars, packedScalars));
   }
 

@@ -2,9 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { ModelConfig } from '../config/modelConfig.ts';
 import { DEFAULT_RUN_CONFIG, type RunConfig } from '../config/runConfig.ts';
+import { WEBASSEMBLY_FEATURE } from '../gpu/pipelines.ts';
 import type { EvaluationText, EvaluationWindow } from '../data/windows.ts';
+import { rememberStorage } from '../model/chooseStorage.ts';
 import { createParameterTable } from '../model/parameters.ts';
-import { randomFloats, testGpu } from '../testing/testGpu.ts';
+import { asHardware, randomFloats, testGpu } from '../testing/testGpu.ts';
 import { Phase, type PhasePlan, type WindowSource } from './phase.ts';
 
 const MODEL: ModelConfig = { vocabSize: 24, hiddenSize: 16, intermediateSize: 24, numHiddenLayers: 1, numAttentionHeads: 2, headDim: 8, maxPositionEmbeddings: 8, rmsNormEps: 1e-5, ropeTheta: 1e4 };
@@ -50,20 +52,29 @@ async function goOn(phase: Phase, untilStep = Infinity): Promise<number[]> {
 }
 
 describe('Phase', () => {
-  it('goes on from a checkpoint to the bit', async () => {
-    const gpu = await testGpu();
-    const whole = await Phase.create(gpu, planOf());
+  // Of more layers and windows: a plan in halves must not take more memory, or it is not chosen.
+  it.each(['f32', 'f16'] as const)('goes on from a checkpoint to the bit where %s is chosen', async (storage) => {
+    const gpu = asHardware(await testGpu());
+    const model = { ...MODEL, numHiddenLayers: 3 };
+    const settings = { ...SETTINGS, batchSize: 4 };
+    const plan = (): PhasePlan => planOf({ model, settings, weights: randomFloats(createParameterTable(model).length, 3).map((value) => value * 0.2) });
+    rememberStorage(gpu, model, settings, storage);
+    const whole = await Phase.create(gpu, plan());
+    const stored = gpu.device.features.has(WEBASSEMBLY_FEATURE) ? 'f32' : storage;
+    expect(whole.model.storage).toBe(stored);
     const losses = await goOn(whole);
     expect(losses).toHaveLength(6);
     expect(losses[5]).toBeLessThan(losses[0]);
 
-    const first = await Phase.create(gpu, planOf());
+    const first = await Phase.create(gpu, plan());
     const begun = await goOn(first, 3);
     const checkpoint = structuredClone(await first.checkpoint());
     first.destroy();
-    const second = await Phase.create(gpu, planOf(), checkpoint);
+    expect(checkpoint.lossScale).toEqual(stored === 'f16' ? { scale: 64, goodSteps: 3 } : undefined);
+    const second = await Phase.create(gpu, plan(), checkpoint);
     expect([...begun, ...(await goOn(second))]).toEqual(losses);
     expect(await second.model.readWeights()).toEqual(await whole.model.readWeights());
+    expect((await second.checkpoint()).lossScale).toEqual(stored === 'f16' ? { scale: 64, goodSteps: 6 } : undefined);
     expect(second.bestStep).toBe(6);
     expect(second.bestWeights).toEqual(whole.bestWeights);
     whole.destroy();

@@ -9,6 +9,7 @@ import type { DistillationMix } from '../kernels/distillation.ts';
 import type { SmallModel } from '../model/smallModel.ts';
 import { EarlyStopping, type EarlyStoppingState } from './earlyStopping.ts';
 import { evaluateText, type EvaluationResult } from './evaluation.ts';
+import type { LossScaleState } from './lossScale.ts';
 import type { Moments } from './optimizer.ts';
 import { learningRateAt } from './schedule.ts';
 import type { StepFigures, Stepper } from './stepper.ts';
@@ -51,6 +52,8 @@ export interface PhaseCheckpoint {
   readonly weights: Float32Array;
   readonly moments: Moments;
   readonly bestWeights: Float32Array;
+  /** Where training stores halves. */
+  readonly lossScale?: LossScaleState;
 }
 
 export interface PhaseStep extends StepFigures {
@@ -126,7 +129,7 @@ export class Phase {
   /**
    * Takes the next step. With `ahead`, which says that another will follow if nothing is due before, that one is submitted before this one's figures are waited for;
    * `settle` must come before anything that looks at weights, moments or windows.
-   * @throws NotFiniteError when loss or gradient norm is NaN or infinite
+   * @throws NotFiniteError as Stepper.receive
    */
   async step({ ahead = false }: { readonly ahead?: boolean } = {}): Promise<PhaseStep> {
     if (this.inFlight.length === 0) this.submit(this.stepsTaken + 1);
@@ -181,6 +184,7 @@ export class Phase {
       weights: await this.model.readWeights(),
       moments: await this.stepper.readMoments(),
       bestWeights: this.best.weights,
+      lossScale: this.stepper.lossScaleState,
     };
   }
 
@@ -190,12 +194,13 @@ export class Phase {
     this.teacher?.destroy();
   }
 
-  private async restore({ step, windowsConsumed, stopping, moments, bestWeights }: PhaseCheckpoint): Promise<void> {
+  private async restore({ step, windowsConsumed, stopping, moments, bestWeights, lossScale }: PhaseCheckpoint): Promise<void> {
     this.stepsTaken = step;
     this.evaluatedStep = step % this.plan.settings.evaluateEvery === 0 ? step : undefined;
     this.plan.windows.seek(windowsConsumed);
     this.stopping.restore(stopping);
     await this.stepper.loadMoments(moments);
+    if (lossScale) this.stepper.restoreLossScale(lossScale);
     this.best = { step: stopping.bestStep, weights: bestWeights };
   }
 }

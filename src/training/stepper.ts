@@ -1,17 +1,18 @@
 // One optimizer step: micro-batches of gradients, clipping, AdamW, and the step's figures read back and checked on the CPU, because WGSL compilers may assume
-// that NaN and infinity never occur.
+// that NaN and infinity never occur. Where a model stores halves, a step whose gradients overflow is skipped (kernels/adamw.wgsl) and the loss scale halved.
 import { invariant } from '../core/invariant.ts';
 import { IGNORED_TARGET } from '../data/windows.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps, type Op } from '../gpu/dispatch.ts';
 import { Readback } from '../gpu/readback.ts';
 import type { SmallModel } from '../model/smallModel.ts';
+import { LossScale, type LossScaleState } from './lossScale.ts';
 import { Optimizer, type Moments, type OptimizerSettings } from './optimizer.ts';
 
 export interface StepFigures {
   /** Mean nats per target over all micro-batches, before the update. */
   readonly loss: number;
-  /** Global gradient norm before clipping. */
+  /** Global gradient norm before clipping. Infinity or NaN where the step was skipped, because a gradient was too large for a half: weights and moments are as they were. */
   readonly gradientNorm: number;
 }
 
@@ -46,12 +47,16 @@ export class Stepper {
   private readonly microBatches: readonly MicroBatch[];
   private submitted = 0;
   private received = 0;
-  /** Per lane, the step that was submitted to it and its number of targets. */
+  /** Where gradients are stored as halves. */
+  private readonly lossScale: LossScale | undefined;
+  /** Per lane, the step that was submitted to it, its number of targets and its loss scale. */
   private readonly stepOf = new Float64Array(MAX_IN_FLIGHT);
   private readonly targetsOf = new Float64Array(MAX_IN_FLIGHT);
+  private readonly scaleOf = new Float64Array(MAX_IN_FLIGHT);
 
   private constructor(private readonly gpu: Gpu, readonly model: SmallModel, private readonly optimizer: Optimizer, private readonly lanes: readonly Lane[]) {
     const numMicroBatches = lanes[0].ops.length;
+    this.lossScale = model.storage === 'f16' ? new LossScale() : undefined;
     this.figures = new Float32Array(NUM_NORMS + model.rows * numMicroBatches);
     this.microBatches = Array.from({ length: numMicroBatches }, () => ({ tokens: new Uint32Array(model.rows), targets: new Uint32Array(model.rows) }));
   }
@@ -77,7 +82,7 @@ export class Stepper {
     return this.lanes[0].ops.flat();
   }
 
-  /** Runs step `step` (1-based) and waits for the GPU. @throws NotFiniteError when loss or gradient norm is NaN or infinite */
+  /** Runs step `step` (1-based) and waits for the GPU. @throws as receive */
   step(step: number, learningRate: number, fill: FillBatch): Promise<StepFigures> {
     this.submit(step, learningRate, fill);
     return this.receive();
@@ -93,7 +98,8 @@ export class Stepper {
       fill(tokens, targets);
       for (let row = 0; row < targets.length; row++) if (targets[row] !== IGNORED_TARGET) numTargets++;
     }
-    optimizer.prepare(step, learningRate, 1 / numTargets);
+    const scale = this.lossScale?.forStep(numTargets) ?? 1;
+    optimizer.prepare(step, learningRate, scale / numTargets, scale);
     const lane = this.submitted++ % MAX_IN_FLIGHT;
     for (let index = 0; index < microBatches.length; index++) {
       model.writeMicroBatch(microBatches[index].tokens, microBatches[index].targets);
@@ -101,9 +107,10 @@ export class Stepper {
     }
     this.stepOf[lane] = step;
     this.targetsOf[lane] = numTargets;
+    this.scaleOf[lane] = scale;
   }
 
-  /** Waits for the oldest step in flight. @throws NotFiniteError when its loss or gradient norm is NaN or infinite */
+  /** Waits for the oldest step in flight. @throws NotFiniteError when its loss is NaN or infinite, or its gradient norm for another reason than the loss scale */
   async receive(): Promise<StepFigures> {
     invariant(this.received < this.submitted, 'a step is in flight');
     const { figures } = this;
@@ -113,10 +120,19 @@ export class Stepper {
     for (let i = NUM_NORMS; i < figures.length; i++) sum += figures[i];
     const loss = sum / this.targetsOf[lane];
     const gradientNorm = figures[0];
-    if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
-      throw new NotFiniteError(`At step ${this.stepOf[lane]} the ${Number.isFinite(loss) ? 'gradient norm' : 'loss'} is no longer a finite number.`);
-    }
+    if (!Number.isFinite(loss)) throw new NotFiniteError(`At step ${this.stepOf[lane]} the loss is no longer a finite number${this.lossScale ? ' (stored in 16 bits; ?without=halfStorage stores 32)' : ''}.`);
+    this.noteGradients(lane, Number.isFinite(gradientNorm));
     return { loss, gradientNorm };
+  }
+
+  /** What the loss scale is at; absent where there is none, and before the first step. */
+  get lossScaleState(): LossScaleState | undefined {
+    return this.lossScale?.state;
+  }
+
+  /** Goes on from such a state, where there is a loss scale. */
+  restoreLossScale(state: LossScaleState): void {
+    this.lossScale?.restore(state);
   }
 
   readMoments(): Promise<Moments> {
@@ -130,6 +146,14 @@ export class Stepper {
   destroy(): void {
     this.optimizer.destroy();
     for (const { readback } of this.lanes) readback.destroy();
+  }
+
+  private noteGradients(lane: number, areFinite: boolean): void {
+    const { lossScale } = this;
+    const scale = this.scaleOf[lane];
+    if (areFinite) return lossScale?.succeeded(scale);
+    if (!lossScale) throw new NotFiniteError(`At step ${this.stepOf[lane]} the gradient norm is no longer a finite number.`);
+    if (!lossScale.overflowed(scale)) throw new NotFiniteError(`At step ${this.stepOf[lane]} the gradients are too large to be stored in 16 bits (?without=halfStorage stores 32).`);
   }
 
   private async allocated(): Promise<void> {

@@ -97,7 +97,10 @@ const SeriesChart = memo(function SeriesChart({ metrics, name, title, xAxis, rea
   );
 });
 
-const readGradientNorm = ({ latest }: MetricsState): string => (latest ? latest.gradientNorm.toPrecision(3) : '');
+const readGradientNorm = ({ latest }: MetricsState): string => {
+  if (!latest) return '';
+  return Number.isFinite(latest.gradientNorm) ? latest.gradientNorm.toPrecision(3) : 'step skipped';
+};
 const readLearningRate = ({ latest }: MetricsState): string => (latest ? String(Number(latest.learningRate.toPrecision(3))) : '');
 
 export function TrainingCharts({ slm, projected, steps }: References) {

@@ -24,18 +24,20 @@ export function gradientSquares(first: i32, end: i32, scratch: usize, gradients:
   }
 }
 
-/** norm = [the root of the partials' sum, min(1, scalars[1] / it)]. One item; in float64. */
+/** norm = [the root of the partials' sum times scalars[11], min(1, scalars[1] / that) * scalars[11]]. One item; in float64. */
 export function gradientFinish(first: i32, end: i32, scratch: usize, partials: usize, scalars: usize, norm: usize, numPartials: i32): void {
   if (first >= end) return;
   let sum: f64 = 0;
   for (let i = 0; i < numPartials; i++) sum += <f64>load<f32>(partials + (<usize>i << 2));
-  const root = <f32>Math.sqrt(sum);
+  const inverseScale = load<f32>(scalars, 44);
+  const root = <f32>Math.sqrt(sum) * inverseScale;
   store<f32>(norm, root);
-  store<f32>(norm, min<f32>(1, load<f32>(scalars, 4) / max<f32>(root, 1e-30)), 4);
+  store<f32>(norm, min<f32>(1, load<f32>(scalars, 4) / max<f32>(root, 1e-30)) * inverseScale, 4);
 }
 
-/** scalars: as STEP_SCALARS of kernels/stepScalars.ts. An item is `perItem` floats, a multiple of 4. */
+/** scalars: as STEP_SCALARS of kernels/stepScalars.ts. An item is `perItem` floats, a multiple of 4. Where norm[0] is not finite nothing changes. */
 export function adamw(first: i32, end: i32, scratch: usize, weights: usize, gradients: usize, m: usize, v: usize, scalars: usize, norm: usize, numFloats: i32, decays: bool, perItem: i32): void {
+  if (!isFinite<f32>(load<f32>(norm))) return;
   const clip = load<f32>(norm, 4);
   const rate = load<f32>(scalars, 8), beta1 = load<f32>(scalars, 12), beta2 = load<f32>(scalars, 16), epsilon = load<f32>(scalars, 20);
   const decay: f32 = decays ? load<f32>(scalars, 24) : 0;
