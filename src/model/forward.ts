@@ -136,6 +136,12 @@ export function evaluationBuffers(gpu: Gpu, config: ModelConfig, shape: BatchSha
   };
 }
 
+export interface ForwardOptions {
+  readonly kept: KeptActivations;
+  /** What else becomes of a layer's rotated queries, keys and values [N, 3C], before the next layer may write over them. */
+  readonly keep?: (layer: number, qkv: BufferView) => PendingOps;
+}
+
 /** Plans the forward pass. `table`: the embedding that tokens are looked up in, always f32; `weights`: what norms and products read. */
 export async function planForward(
   gpu: Gpu,
@@ -143,7 +149,7 @@ export async function planForward(
   shape: BatchShape,
   { table, weights }: { readonly table: BufferView; readonly weights: ArenaViews },
   buffers: ForwardBuffers,
-  { kept }: { readonly kept: KeptActivations },
+  { kept, keep }: ForwardOptions,
 ): Promise<ForwardPlan> {
   const { hiddenSize: C, intermediateSize: F, vocabSize: V, numHiddenLayers: L, rmsNormEps: eps } = config;
   const heads = attentionShape(config, shape);
@@ -160,6 +166,7 @@ export async function planForward(
     return [
       multiply(a.inputNormed, w.qkv, a.qkv, 3 * C, C),
       ropeForward(gpu, { qkv: a.qkv, cosSin }, { ...heads, direction: 1 }),
+      ...(keep ? [keep(layer, a.qkv)] : []),
       attentionForward(gpu, { qkv: a.qkv, out: a.attention, lse: a.lse, scratch: attentionScratch }, heads),
       multiply(a.attention, w.output, branch, C, C),
       rmsnormForward(gpu, { x: a.input, addend: branch, sum: a.middle, weight: w.postAttentionNorm, y: a.middleNormed, rstd: a.middleRstd }, norm),

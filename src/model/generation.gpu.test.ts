@@ -28,8 +28,9 @@ it('equals the float64 twin at every position, and again after starting over', a
 });
 
 /** A generator over the golden model, and what collects its ids. */
-async function goldenGenerator(change: (weights: Float32Array) => void = () => {}): Promise<{ generator: Generator; collect: Collect; golden: Golden }> {
-  const golden = await loadGolden();
+async function goldenGenerator({ change = () => {}, context }: GoldenChanges = {}): Promise<{ generator: Generator; collect: Collect; golden: Golden }> {
+  const loaded = await loadGolden();
+  const golden = { ...loaded, config: { ...loaded.config, maxPositionEmbeddings: context ?? loaded.config.maxPositionEmbeddings } };
   const { config, weights } = golden;
   const arena = packArena(createParameterTable(config), weights);
   change(arena);
@@ -45,25 +46,49 @@ async function goldenGenerator(change: (weights: Float32Array) => void = () => {
   return { generator, collect, golden };
 }
 
+interface GoldenChanges {
+  readonly change?: (weights: Float32Array) => void;
+  /** Tokens; positions have no weights, so any number will do. */
+  readonly context?: number;
+}
+
 type Collect = (prompt: readonly number[], options?: Partial<GenerationOptions>) => Promise<number[]>;
 
-it('writes what the float64 twins write: greedy, and with the seed\'s draws', async () => {
-  const { generator, collect, golden: { config, weights } } = await goldenGenerator();
+/** What the float64 twins write after a prompt, token by token over all that was before. */
+function expectedAfter({ config, weights }: Golden, prompt: readonly number[], options: Partial<GenerationOptions>, count: number): number[] {
   const named = new Map([...weights].map(([name, { data }]) => [name, data]));
-  const expected = (prompt: readonly number[], options: Partial<GenerationOptions>, count: number): number[] => {
-    const random = createRandom(3);
-    const ids = [...prompt];
-    for (let i = 0; i < count; i++) {
-      const { logits } = modelForward(config, named, Uint32Array.from(ids), { B: 1, T: ids.length });
-      ids.push(chosenToken(logits.subarray((ids.length - 1) * config.vocabSize), { temperature: 1, topP: 0.95, ...options }, random.next()));
-    }
-    return ids.slice(prompt.length);
-  };
+  const random = createRandom(3);
+  const ids = [...prompt];
+  for (let i = 0; i < count; i++) {
+    const { logits } = modelForward(config, named, Uint32Array.from(ids), { B: 1, T: ids.length });
+    ids.push(chosenToken(logits.subarray((ids.length - 1) * config.vocabSize), { temperature: 1, topP: 0.95, ...options }, random.next()));
+  }
+  return ids.slice(prompt.length);
+}
+
+it('writes what the float64 twins write: greedy, and with the seed\'s draws', async () => {
+  const { generator, collect, golden } = await goldenGenerator();
+  const { maxPositionEmbeddings } = golden.config;
   for (const options of [{ temperature: 0 }, {}, { topK: 3, topP: 1 }]) {
-    for (const [prompt, maxTokens] of [[[7], config.maxPositionEmbeddings], [[5, 2, 7], 2], [[5, 2, 7], config.maxPositionEmbeddings - 3]] as const) {
-      expect(await collect(prompt, { ...options, maxTokens })).toEqual(expected(prompt, options, maxTokens));
+    for (const [prompt, maxTokens] of [[[7], maxPositionEmbeddings], [[5, 2, 7], 2], [[5, 2, 7], maxPositionEmbeddings - 3]] as const) {
+      expect(await collect(prompt, { ...options, maxTokens })).toEqual(expectedAfter(golden, prompt, options, maxTokens));
     }
   }
+  generator.destroy();
+});
+
+it('writes the same after prompts that are read at once, whatever was in the caches', async () => {
+  const { generator, collect, golden } = await goldenGenerator({ context: 50 });
+  await withoutGpuErrors(await testGpu(), async () => {
+    // Read one by one up to 16 tokens; in 16, in 32 and in 50 places at once.
+    for (const length of [16, 17, 33, 34, 47, 20, 3]) {
+      const prompt = Array.from({ length }, (_, i) => (i * i + length) % 19);
+      for (const options of [{ temperature: 0 }, {}]) {
+        const maxTokens = Math.min(6, 50 - length);
+        expect(await collect(prompt, { ...options, maxTokens }), `after ${length} tokens`).toEqual(expectedAfter(golden, prompt, options, maxTokens));
+      }
+    }
+  });
   generator.destroy();
 });
 
@@ -96,7 +121,7 @@ it('begins anew after a reader that left in the middle', async () => {
 });
 
 it('says so when the model is broken', async () => {
-  const { generator, collect } = await goldenGenerator((weights) => weights.fill(NaN, 0, 64));
+  const { generator, collect } = await goldenGenerator({ change: (weights) => weights.fill(NaN, 0, 64) });
   for (const temperature of [0, 1]) await expect(collect([1, 2, 3], { temperature })).rejects.toThrow(/not finite after token 0/);
   generator.destroy();
 });

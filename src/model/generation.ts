@@ -13,9 +13,10 @@ import { ropeTable } from '../kernels/rope.ts';
 import { advancePosition, chooseToken, packSamplingOptions, PADDING_LOGIT, paddedLogits, type SamplingOptions } from '../kernels/sampling.ts';
 import { normProduct, normQkv, normSwiglu } from '../kernels/vectorProduct.ts';
 import { Arena } from './arena.ts';
-import { arenaViews } from './arenaViews.ts';
+import { arenaViews, type ArenaViews } from './arenaViews.ts';
 import { GroupPace } from './groupPace.ts';
 import { createParameterTable } from './parameters.ts';
+import { LEAST_TOKENS_AT_ONCE, PromptReader, type KeyValueCache } from './promptReader.ts';
 
 export interface GenerationOptions extends SamplingOptions {
   readonly maxTokens: number;
@@ -23,9 +24,6 @@ export interface GenerationOptions extends SamplingOptions {
   /** Generation ends before this token. */
   readonly endOfText: number;
 }
-
-/** Tokens of a prompt in one submission: a GPU that is given seconds of work at once looks hung to some systems. */
-const PROMPT_TOKENS_AT_ONCE = 32;
 
 interface Views {
   /** u32 [maxT + 1]: the prompt and what follows it. */
@@ -41,6 +39,8 @@ interface Views {
 }
 
 interface Plan {
+  readonly weights: ArenaViews;
+  readonly caches: readonly KeyValueCache[];
   /** Up to the last layer's keys and values and what follows from them; the head is left out. */
   readonly reading: readonly Op[];
   readonly head: Op;
@@ -77,6 +77,7 @@ export class Generator {
     private readonly config: ModelConfig,
     private readonly views: Views,
     private readonly plan: Plan,
+    private readonly promptReader: PromptReader,
     private readonly arrivals: readonly Arrivals[],
     private readonly scope: BufferScope,
   ) {}
@@ -104,7 +105,8 @@ export class Generator {
       scope.destroy();
       throw error;
     }
-    return new Generator(gpu, config, views, plan, arrivals, scope);
+    const promptReader = new PromptReader(gpu, config, plan.weights, views.tokens, plan.caches, `generate.${label}`);
+    return new Generator(gpu, config, views, plan, promptReader, arrivals, scope);
   }
 
   /** Runs one token at `position`, whose predecessors have run, and returns the logits [V] of the next. */
@@ -127,7 +129,7 @@ export class Generator {
     // The context's last token still gives a next one.
     const total = Math.min(options.maxTokens, context + 1 - kept.length);
     if (total <= 0) return;
-    this.begin(kept, options, total);
+    await this.begin(kept, options, total);
     const pace = new GroupPace();
     let numSubmitted = 0;
     /** Submits the next group, if there is one, and gives what will be there of it: [from, end) of the sequence. */
@@ -164,19 +166,19 @@ export class Generator {
   }
 
   /** Reads the prompt but its last token, and puts what chooses the next `total` ones in place. */
-  private begin(prompt: readonly number[], options: GenerationOptions, total: number): void {
+  private async begin(prompt: readonly number[], options: GenerationOptions, total: number): Promise<void> {
     const random = createRandom(options.seed);
     const draws = new Float32Array(this.config.maxPositionEmbeddings);
     for (let i = 0; i < total; i++) draws[prompt.length - 1 + i] = random.next();
     const { views, plan } = this;
+    const numRead = prompt.length - 1;
+    const atOnce = numRead >= LEAST_TOKENS_AT_ONCE ? await this.promptReader.ops(numRead) : undefined;
     this.write(views.draws, draws);
     this.write(views.options, packSamplingOptions(options));
     this.write(views.tokens, Uint32Array.from(prompt));
-    this.write(views.state, Uint32Array.of(0, 0));
-    // The others just fill the caches, and nobody waits for them.
-    for (let left = prompt.length - 1; left > 0; left -= PROMPT_TOKENS_AT_ONCE) {
-      submitOps(this.gpu, 'generate.prompt', repeated(Math.min(left, PROMPT_TOKENS_AT_ONCE), [...plan.reading, plan.advance]));
-    }
+    this.write(views.state, Uint32Array.of(atOnce ? numRead : 0, 0));
+    // All that is wanted of it is in the caches, and nobody waits for it.
+    submitOps(this.gpu, 'generate.prompt', atOnce ?? repeated(numRead, [...plan.reading, plan.advance]));
   }
 
   private write(view: BufferView, data: Float32Array | Uint32Array): void {
@@ -185,6 +187,7 @@ export class Generator {
 
   destroy(): void {
     for (const { readback } of this.arrivals) readback.destroy();
+    this.promptReader.destroy();
     this.scope.destroy();
   }
 }
@@ -204,9 +207,9 @@ async function planToken(gpu: Gpu, config: ModelConfig, arena: Arena, { tokens, 
   /** x += w . a: the branch joins the residual stream. */
   const addProduct = (a: BufferView, w: BufferView, K: number): PendingOps => gemm(gpu, { a, b: w, c: x }, { form: 'NT', M: 1, N: C, K, accumulate: true });
   const ops: PendingOps[] = [embeddingDecode(gpu, { tokens, table: w.embedding, x, state }, { C, V })];
+  const caches = w.layers.map((_, layer) => ({ keys: floats(`layer.${layer}.keys`, maxT * C), values: floats(`layer.${layer}.values`, maxT * C) }));
   for (const [layer, lw] of w.layers.entries()) {
-    const keyCache = floats(`layer.${layer}.keys`, maxT * C);
-    const valueCache = floats(`layer.${layer}.values`, maxT * C);
+    const { keys: keyCache, values: valueCache } = caches[layer];
     ops.push(normQkv(gpu, { x, normWeight: lw.inputNorm, w: lw.qkv, cosSin, state, query, keyCache, valueCache }, { NH, HS, K: C, eps }));
     ops.push(attentionDecode(gpu, { query, keyCache, valueCache, out: attention, state }, { NH, HS, maxT }));
     ops.push(addProduct(attention, lw.output, C));
@@ -215,5 +218,5 @@ async function planToken(gpu: Gpu, config: ModelConfig, arena: Arena, { tokens, 
   }
   const head = normProduct(gpu, { x, normWeight: w.finalNorm, w: w.embedding, y: logits }, { N: V, K: C, eps });
   const choose = chooseToken(gpu, { logits, options, draws, weights, tokens, state }, { V });
-  return { reading: await settleOps(ops), head: await head, advance: await advancePosition(gpu, { state }), choose: await choose };
+  return { weights: w, caches, reading: await settleOps(ops), head: await head, advance: await advancePosition(gpu, { state }), choose: await choose };
 }

@@ -192,3 +192,13 @@ export function chooseToken(first: i32, end: i32, scratch: usize, logits: usize,
     if (left < 0) return;
   }
 }
+
+/** keyCache, valueCache [item, C] from qkv [item, 3C]. An item is a token. */
+export function cacheRows(first: i32, end: i32, scratch: usize, qkv: usize, keyCache: usize, valueCache: usize, C: i32): void {
+  const rowBytes: usize = <usize>C << 2;
+  for (let row: usize = first; row < <usize>end; row++) {
+    const keys = qkv + (3 * row + 1) * rowBytes;
+    memory.copy(keyCache + row * rowBytes, keys, rowBytes);
+    memory.copy(valueCache + row * rowBytes, keys + rowBytes, rowBytes);
+  }
+}

@@ -3,6 +3,6 @@
 export { gemmNN, gemmNT, gemmPlain, gemmTN, gemmVector } from './gemm.as';
 export { attentionAttend, attentionForward, attentionKeyValueGradient, attentionQueryGradient, attentionRowDelta } from './attention.as';
 export { embeddingBackward, embeddingForward, rmsnormForward, rmsnormForwardAdded, rmsnormInputGradient, rmsnormWeightGradient, rmsnormWeightPartials, ropeRotate, swigluBackward, swigluForward } from './layers.as';
-export { advance, chooseToken, embeddingDecode, vectorNormProduct, vectorNormQkv, vectorNormSwiglu } from './generation.as';
+export { advance, cacheRows, chooseToken, embeddingDecode, vectorNormProduct, vectorNormQkv, vectorNormSwiglu } from './generation.as';
 export { crossEntropyForward, crossEntropyForwardBackward, distillationForwardBackward } from './losses.as';
 export { adamw, clearBytes, copyBytes, gradientFinish, gradientSquares, projectionFinish, projectionForward, projectionProducts } from './parameters.as';
