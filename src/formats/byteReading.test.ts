@@ -25,8 +25,9 @@ describe('bytes of a file', () => {
   });
 
   it('that are not there fail', async () => {
-    const changed = { slice: () => ({ arrayBuffer: () => Promise.reject(new DOMException('changed', 'NotReadableError')) }) } as unknown as Blob;
-    await expect(blobReading(changed)(0, new Uint8Array(3))).rejects.toThrow('changed');
+    await expect(blobReading(file)(5 * MEGABYTE, new Uint8Array(3 * MEGABYTE))).rejects.toThrow('the file ended 1048571 bytes early');
+    const gone = { slice: () => ({ stream: () => new ReadableStream({ pull: () => Promise.reject(new DOMException('changed', 'NotReadableError')) }) }) } as unknown as Blob;
+    await expect(blobReading(gone)(0, new Uint8Array(3))).rejects.toThrow('changed');
   });
 
   it('come the shorter way where one is known', async () => {

@@ -13,6 +13,16 @@ export function offerReading(file: Blob, read: ReadBytes): void {
 /** The shortest way known to a file's bytes. */
 export const readingOf = (file: Blob): ReadBytes => shorterWays.get(file) ?? blobReading(file);
 
-/** The browser's own way. */
-export const blobReading = (file: Blob): ReadBytes => async (start, target) =>
-  target.set(new Uint8Array(await file.slice(start, start + target.length).arrayBuffer()));
+/**
+ * The browser's own way, as a stream: what arrayBuffer() makes of each piece lies around until garbage is collected, several hundred megabytes at full speed (bench/LOG.md).
+ * @throws Error from the returned function, when the file ends early
+ */
+export const blobReading = (file: Blob): ReadBytes => async (start, target) => {
+  const reader = file.slice(start, start + target.length).stream().getReader();
+  let at = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    target.set(next.value, at);
+    at += next.value.length;
+  }
+  if (at < target.length) throw new Error(`the file ended ${target.length - at} bytes early`);
+};

@@ -65,15 +65,17 @@ describe('safetensors', () => {
     let fails = false;
     // Later pieces are read sooner.
     const slow = Object.assign(whole, {
-      slice: (start: number, end: number) => ({
-        arrayBuffer: async () => {
+      slice: (start: number, end: number) => {
+        const piece = Blob.prototype.slice.call(whole, start, end);
+        const wait = async (): Promise<void> => {
           reading++;
           await new Promise((resolve) => setTimeout(resolve, Math.max(0, 60 - start / 4)));
           reading--;
           if (fails && start > 100) throw new Error('gone');
-          return Blob.prototype.slice.call(whole, start, end).arrayBuffer();
-        },
-      }),
+        };
+        const stream = (): ReadableStream => Blob.prototype.stream.call(piece).pipeThrough(new TransformStream({ start: wait }));
+        return Object.assign(piece, { stream });
+      },
     });
     const file = await openTensorFile(slow, 'x.safetensors', { chunkBytes: 7 });
     const target = new Uint8Array(90).fill(255);

@@ -24,7 +24,7 @@ export interface TensorFile {
 
 /** A browser reads a file in another process, and every piece goes through several hands: several at once keep all of them busy (bench/LOG.md). */
 const READ_CHUNK_BYTES = 8 << 20;
-const READS_AT_ONCE = 4;
+const READS_AT_ONCE = 2;
 
 /** Reads the header of `file` and leaves the tensors where they are. `chunkBytes`: what readInto asks for at once. @throws UserError from readSafetensorsHeader */
 export async function openTensorFile(file: Blob, name: string, { chunkBytes = READ_CHUNK_BYTES }: { readonly chunkBytes?: number } = {}): Promise<TensorFile> {
