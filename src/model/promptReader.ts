@@ -19,15 +19,13 @@ export const LEAST_TOKENS_AT_ONCE = 16;
 
 export class PromptReader {
   private readonly plans = new Map<number, Promise<readonly Op[]>>();
-  private readonly scope: BufferScope;
+  private readonly scopes: BufferScope[] = [];
 
   /** `tokens`: u32 [more than maxT]; the prompt is written to it before the operations run. */
   constructor(
     private readonly gpu: Gpu, private readonly config: ModelConfig, private readonly weights: ArenaViews, private readonly tokens: BufferView, private readonly caches: readonly KeyValueCache[],
-    label: string,
-  ) {
-    this.scope = new BufferScope(gpu.buffers, `${label}.prompt`);
-  }
+    private readonly label: string,
+  ) {}
 
   /** What reads the first `count` tokens, LEAST_TOKENS_AT_ONCE or more and no more than the context holds. @throws OutOfGpuMemoryError */
   ops(count: number): Promise<readonly Op[]> {
@@ -43,18 +41,20 @@ export class PromptReader {
   }
 
   destroy(): void {
-    this.scope.destroy();
+    for (const scope of this.scopes) scope.destroy();
   }
 
   private async plan(length: number): Promise<readonly Op[]> {
-    const { gpu, config, weights, caches, scope } = this;
+    const { gpu, config, weights, caches } = this;
     const shape = { batchSize: 1, seqLen: length };
+    const scope = new BufferScope(gpu.buffers, `${this.label}.prompt.${length}`);
+    this.scopes.push(scope);
     const buffers = { ...createForwardBuffers(gpu, config, shape, scope, { kept: 'none', storage: 'f32' }), tokens: subview(this.tokens, 0, length) };
     const { ops } = await planForward(gpu, config, shape, { table: weights.embedding, weights }, buffers, {
       kept: 'none',
       keep: (layer, qkv) => cacheRows(gpu, { qkv, keyCache: caches[layer].keys, valueCache: caches[layer].values }, { rows: length, C: config.hiddenSize }),
     });
-    await scope.allocated();
+    await scope.allocatedOrFreed();
     return ops;
   }
 }
