@@ -38,6 +38,10 @@ for (const engine of ['webgpu', 'wasm'] as const) test(`specializes to ${JOURNEY
   for (let i = 1; i <= 40 / EVALUATE_EVERY; i++) expect(perplexities[i], `validation at step ${i * EVALUATE_EVERY}`).toBeLessThan(perplexities[i - 1]);
   expect(perplexities.at(-1)).toBeLessThan(0.85 * perplexities[0]);
 
+  const { tokens: trainedTokens, seconds, tokensPerSecond } = await studio.engine.last('train.stepped');
+  expect(tokensPerSecond, 'the rate shown against the whole run\'s').toBeGreaterThan(trainedTokens / seconds / 3);
+  expect(tokensPerSecond).toBeLessThan((3 * trainedTokens) / seconds);
+
   const figure = (model: string) => figures.find((candidate) => candidate.model === model)!;
   expect(figure('fineTuned').perplexity).toBeLessThan(figure('projected').perplexity);
   expect(new Set(figures.map(({ weightsHash }) => weightsHash)).size).toBe(3);

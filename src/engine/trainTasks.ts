@@ -24,6 +24,7 @@ import { RunControl } from './runControl.ts';
 import type { RunKeeper } from './runKeeper.ts';
 import { RunRecorder } from './runRecorder.ts';
 import { keptText, runWindows, textOf } from './runText.ts';
+import { StepRate } from './stepRate.ts';
 import { evaluateTest } from './testTasks.ts';
 
 type TrainStart = Extract<EngineCommand, { type: 'train.start' }>;
@@ -114,6 +115,7 @@ async function trainLoop(state: EngineState, run: Run, phase: Phase, projected: 
   recorder.evaluated(projected.loss, 0, 0);
   let sinceEvaluation = { loss: 0, steps: 0 };
   const checkpoints = new CheckpointPace();
+  const rate = new StepRate();
 
   const evaluate = async (): Promise<void> => {
     const { stepsTaken: step, seconds, tokensPerStep } = run;
@@ -137,7 +139,7 @@ async function trainLoop(state: EngineState, run: Run, phase: Phase, projected: 
     recorder.stepped(run.tokensPerStep, loss, stepSeconds, peakBytes);
     state.emit({
       type: 'train.stepped', runId, step, tokens: step * run.tokensPerStep, seconds: run.seconds, loss, gradientNorm, learningRate,
-      tokensPerSecond: run.tokensPerStep / stepSeconds, gpuBytes,
+      tokensPerSecond: rate.next(run.tokensPerStep, stepSeconds), gpuBytes,
     });
   };
 
