@@ -34,6 +34,7 @@ const MAX_ROUNDS = 7;
 const NOT_NUMBERS = 0x7fff_7fff;
 /** A variant this much slower than the best after a round is not timed again. */
 const HOPELESS = 1.5;
+
 /** Largest |actual - expected| over the largest |expected|; Infinity as soon as anything is NaN. */
 export function differenceFrom(expected: Float32Array, actual: Float32Array): number {
   let scale = 0;

@@ -9,13 +9,12 @@ import type { DispatchOp } from '../gpu/dispatch.ts';
 import { WEBASSEMBLY_FEATURE } from '../gpu/pipelines.ts';
 import { attentionBackward, attentionForward, attentionScratchFloats, chosenAttentionVariant } from '../kernels/attention.ts';
 import { gemm, supportedVariants } from '../kernels/gemm.ts';
-import { tuneGemm } from '../kernels/gemmTuner.ts';
 import { computesHalves } from '../kernels/halvesGate.ts';
 import { rememberChoice, rememberedChoice } from '../kernels/kernelChoices.ts';
 import { OpTimer, repeatsFor } from '../kernels/opTimer.ts';
 import { attentionShape, type BatchShape } from './forward.ts';
 import { gemmUses } from './gemmShapes.ts';
-import { measuresKernels } from './tuneKernels.ts';
+import { measuresKernels, tuneProducts } from './tuneKernels.ts';
 
 /** For the variants of products over halves, in milliseconds: with tuneKernels' own, and the measurement after it, within two seconds. */
 const TUNING_BUDGET_MS = 400;
@@ -84,7 +83,7 @@ export async function tuneStorage(gpu: Gpu, config: ModelConfig, shape: StoredSh
     rememberStorage(gpu, config, shape, 'f32');
     return undefined;
   }
-  await tuneGemm(gpu, uses, { budgetMs: TUNING_BUDGET_MS });
+  await tuneProducts(gpu, uses, TUNING_BUDGET_MS);
   const measured = await measureStorages(gpu, config, shape);
   rememberStorage(gpu, config, shape, measured.f16 < CLEARLY_FASTER * measured.f32 ? 'f16' : 'f32');
   return measured;

@@ -8,7 +8,7 @@ import { tuneAttention } from '../kernels/attentionTuner.ts';
 import { isTuned } from '../kernels/gemm.ts';
 import { tuneGemm } from '../kernels/gemmTuner.ts';
 import { attentionShape, type BatchShape } from './forward.ts';
-import { gemmUses } from './gemmShapes.ts';
+import { gemmUses, type GemmUse } from './gemmShapes.ts';
 
 /** Time for measuring matrix products, in milliseconds; shapes that get none keep the default of gemm.ts. */
 const TUNING_BUDGET_MS = 1000;
@@ -20,8 +20,13 @@ export async function tuneKernels(gpu: Gpu, config: ModelConfig, shape: BatchSha
   if (!measuresKernels(gpu)) return;
   const heads = attentionShape(config, shape);
   if (options.train && !isAttentionTuned(gpu, heads)) await tuneAttention(gpu, heads);
-  const untuned = gemmUses(gpu.device.limits, config, shape, options).filter((use) => !isTuned(gpu, use));
-  if (untuned.length > 0) await tuneGemm(gpu, untuned, { budgetMs: TUNING_BUDGET_MS });
+  await tuneProducts(gpu, gemmUses(gpu.device.limits, config, shape, options), TUNING_BUDGET_MS);
+}
+
+/** Measures those of the products of which nothing is known on this device yet. */
+export async function tuneProducts(gpu: Gpu, uses: readonly GemmUse[], budgetMs: number): Promise<void> {
+  const untuned = uses.filter((use) => !isTuned(gpu, use));
+  if (untuned.length > 0) await tuneGemm(gpu, untuned, { budgetMs });
 }
 
 /** Makes and frees what tuneKernels has on the GPU: product after product its operands and result, and the result's way back. Never less than that. */
