@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "train": "pretrain systems",
         "pack": "write the pack and verify it",
         "evaluate": "fine-tune on the domains and write the paper's tables",
+        "restore": "make a lost work folder's runs again from the pack",
     }.items():
         command = stages.add_parser(stage, help=purpose)
         command.add_argument("config", help="a YAML file; configs/nano.yaml also finds pretrain/configs/nano.yaml")
@@ -105,6 +106,10 @@ def _run_stage(stage: str, config: RunConfig, options: argparse.Namespace) -> No
         from .pack.stage import run_pack
 
         run_pack(config)
+    elif stage == "restore":
+        from .pack.restore import run_restore
+
+        run_restore(config)
     else:
         from .evaluate.tables import write_results
 

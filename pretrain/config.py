@@ -153,6 +153,9 @@ class RunConfig:
     clusters: ClusterConfig
     train: TrainConfig
     fine_tune: FineTuneConfig = field(default_factory=FineTuneConfig)
+    start_from: str = ""
+    """A pack to go on from: its tokenizer, encoder and clusters stand, and systems that it holds start from its weights. `train.tokens` come on
+    top of those it has seen. Empty: everything anew."""
     results_file: str = ""
     """Where evaluate writes its tables, a section per config name; empty: RESULTS.md beside this file."""
     card_note: str = ""
@@ -172,6 +175,12 @@ class RunConfig:
     @property
     def results(self) -> Path:
         return Path(self.results_file) if self.results_file else Path(__file__).parent / "RESULTS.md"
+
+    @property
+    def result_lines(self) -> Path:
+        """What the tables are made of, a line per finished job. Beside them and not in the work folder: a job takes minutes, and hundreds of them
+        outlive the machine that ran the first."""
+        return self.results.parent / "results" / f"{self.name}.jsonl"
 
 
 def load_config(path: str | Path) -> RunConfig:
@@ -249,6 +258,8 @@ def check(config: RunConfig, where: str) -> None:
         raise ConfigError(f"{where}: tokenizer.vocab_size must be from 257 to 65536 (token ids are stored in 16 bits), found {config.tokenizer.vocab_size}.")
     if config.train.context > config.clusters.window:
         raise ConfigError(f"{where}: train.context must not exceed clusters.window.")
+    if config.start_from and config.clusters.encoder:
+        raise ConfigError(f"{where}: start_from brings the pack's own encoder; leave clusters.encoder empty.")
     if config.pack_t_bits not in (8, 16):
         raise ConfigError(f"{where}: pack_t_bits must be 8 or 16, found {config.pack_t_bits}.")
     if config.train.precision not in ("auto", "float32", "bfloat16"):

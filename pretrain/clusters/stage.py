@@ -18,6 +18,8 @@ from ..corpus.documents import CorpusError
 from ..corpus.token_store import TokenStore
 from ..files import atomic_path, sha256_of, write_atomically, write_json
 from ..pack.safetensors_file import read_safetensors, write_safetensors
+from ..pack.finished import FinishedPack
+from ..pack.start import open_starting_pack
 from ..progress import Progress
 from .assign import NO_CLUSTER, nearest_centroids
 from .describe import describe_clusters
@@ -41,17 +43,20 @@ def run_cluster(config: RunConfig) -> None:
     folder = config.work / "clusters"
     log = config.work / "logs" / f"{STAGE}.log"
     store = TokenStore.open(config.work / "tokens" / "generic")
-    _check_recipe(folder / "recipe.json", _recipe(config))
+    start = open_starting_pack(config)
+    _check_recipe(folder / "recipe.json", _recipe(config, start))
     if (folder / "clusters.json").exists():
         return
     windows = cut_windows(store, config.clusters.window)
     progress = Progress(STAGE, 0, "windows", log)
     progress.say(f"{len(windows):,} windows of at most {config.clusters.window:,} tokens")
 
+    if start:
+        _take_from_pack(start, folder)
     encoder = _encoder(config, store, windows, folder / "encoder.onnx", progress)
     embeddings = _embeddings(encoder, store, windows, folder / "embeddings.npy", log)
     centroids = {
-        "cluster": _centroids(folder / "clusters.safetensors", embeddings, windows, config.clusters.k, config, progress),
+        "cluster": _centroids(folder / "clusters.safetensors", embeddings, windows, config.clusters.k, config, progress, start),
         "importance": _centroids(
             folder / "importance.safetensors", embeddings, windows, config.clusters.importance_k or config.clusters.k, config, progress
         ),
@@ -68,12 +73,19 @@ def run_cluster(config: RunConfig) -> None:
     (folder / "embeddings.npy").unlink(missing_ok=True)
 
 
-def _recipe(config: RunConfig) -> dict[str, Any]:
+def _take_from_pack(start: FinishedPack, folder: Path) -> None:
+    """The encoder that the pack's experts were trained by."""
+    if not (folder / "encoder.onnx").exists():
+        write_atomically(folder / "encoder.onnx", (start.folder / "encoder.onnx").read_bytes())
+
+
+def _recipe(config: RunConfig, start: FinishedPack | None) -> dict[str, Any]:
     """What the files depend on."""
     tokens = config.work / "tokens"
     stores = sorted([tokens / "generic", *(tokens / "domains").glob("*.train")])
     return {
         "settings": {**dataclasses.asdict(config.clusters), "encoder": _hash_of_encoder(config)},
+        **({"start_from": start.fingerprint} if start else {}),
         "seed": config.train.seed,
         "tokens": {str(store.relative_to(tokens)): sha256_of(store / "summary.json") for store in stores},
     }
@@ -130,22 +142,28 @@ def _embeddings(encoder: DocumentEncoder, store: TokenStore, windows: Windows, f
 
 
 def _centroids(
-    file: Path, embeddings: np.ndarray, windows: Windows, k: int, config: RunConfig, progress: Progress
+    file: Path, embeddings: np.ndarray, windows: Windows, k: int, config: RunConfig, progress: Progress, start: FinishedPack | None = None
 ) -> np.ndarray:
-    """float32 [k, D]; the file, with each cluster's share of the training tokens, is there afterwards."""
+    """float32 [k, D], those of the pack to go on from where there is one; the file, with each cluster's share of the training tokens, is there
+    afterwards."""
     if not file.exists():
-        has_embedding = np.any(embeddings != 0, axis=1)
-        chosen = _sample(windows, has_embedding, max(KMEANS_WINDOWS, KMEANS_WINDOWS_PER_CLUSTER * k), config)
-        progress.say(f"k-means of {len(chosen):,} windows into {k} clusters")
-        try:
-            centroids = spherical_kmeans(embeddings[chosen], k, config.train.seed)
-        except ValueError as error:
-            raise CorpusError(f"{config.corpus.generic}: the text is too little to cluster: {error}.") from error
+        centroids = start.centroids() if start else _fitted_centroids(embeddings, windows, k, config, progress)
         placed = _without_gaps(nearest_centroids(embeddings, centroids)[0], windows)
         tokens = np.bincount(placed[windows.is_training], weights=windows.length[windows.is_training], minlength=k)
         with atomic_path(file) as partial:
             write_safetensors(partial, {"centroids": centroids, "generic_frequency": (tokens / tokens.sum()).astype(np.float32)})
     return np.array(read_safetensors(file)["centroids"])
+
+
+def _fitted_centroids(embeddings: np.ndarray, windows: Windows, k: int, config: RunConfig, progress: Progress) -> np.ndarray:
+    """float32 [k, D]. Raises CorpusError for too little text."""
+    has_embedding = np.any(embeddings != 0, axis=1)
+    chosen = _sample(windows, has_embedding, max(KMEANS_WINDOWS, KMEANS_WINDOWS_PER_CLUSTER * k), config)
+    progress.say(f"k-means of {len(chosen):,} windows into {k} clusters")
+    try:
+        return spherical_kmeans(embeddings[chosen], k, config.train.seed)
+    except ValueError as error:
+        raise CorpusError(f"{config.corpus.generic}: the text is too little to cluster: {error}.") from error
 
 
 def _sample(windows: Windows, usable: np.ndarray, count: int, config: RunConfig) -> np.ndarray:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Iterator
 from urllib.parse import quote
 
+from ..config import RunConfig
 from .jobs import Job
 
 Record = dict[str, Any]
@@ -46,10 +47,10 @@ def append_line(path: Path, record: Record) -> None:
 
 
 class Results:
-    """evaluation/results.jsonl: a job's line counts while its fingerprint (checkpoints, settings, text) is what it would be run with now."""
+    """config.result_lines: a job's line counts while its fingerprint (checkpoints, settings, text) is what it would be run with now."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path, self._claims = folder / "results.jsonl", folder / "claims"
+    def __init__(self, config: RunConfig) -> None:
+        self.path, self._claims = config.result_lines, config.work / "evaluation" / "claims"
 
     def finished(self) -> dict[tuple[str, str], Record]:
         """(job key, fingerprint) -> its first line."""

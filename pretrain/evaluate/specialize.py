@@ -39,7 +39,7 @@ class Specialized:
 
 
 def run_job(bench: Workbench, job: Job, report: Report = lambda note: None) -> Record:
-    """The line of results.jsonl. A loss that is not finite makes it a failed one, with the error and without figures."""
+    """The line of config.result_lines. A loss that is not finite makes it a failed one, with the error and without figures."""
     record: Record = {**dataclasses.asdict(job), "fingerprint": fingerprint(bench.config, job.system, job.domain)}
     try:
         return {**record, "status": "ok", **_figures(bench, job, report)}

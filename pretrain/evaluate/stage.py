@@ -82,7 +82,7 @@ def runnable_jobs(config: RunConfig, options: EvaluateOptions) -> list[Job]:
 
 def work_through(config: RunConfig, jobs: list[Job], quiet: bool = False) -> None:
     """Runs the jobs that have no result yet and that no other process is running."""
-    results = Results(config.work / "evaluation")
+    results = Results(config)
     # The train stage of the same process may have allowed TF32; figures are float32.
     torch.backends.cuda.matmul.allow_tf32 = False
     bench = Workbench(config, torch.device("cuda" if torch.cuda.is_available() else "cpu"))

@@ -1,4 +1,4 @@
-"""Figures of the tables: means over seeds and the macro average, from the lines of results.jsonl that still hold."""
+"""Figures of the tables: means over seeds and the macro average, from the result lines that still hold."""
 from __future__ import annotations
 
 import math
@@ -96,7 +96,7 @@ def current_records(config: RunConfig) -> list[Record]:
     known = set(domain_names(config))
     current: dict[tuple[str, str], str | None] = {}
     kept = []
-    for (_, found), record in Results(config.work / "evaluation").finished().items():
+    for (_, found), record in Results(config).finished().items():
         job: Job = job_of(record)
         place = (job.system, job.domain)
         if place not in current:

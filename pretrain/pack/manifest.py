@@ -19,6 +19,18 @@ SAFE_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]
 """A path of plain names, as the studio demands."""
 
 
+def weight_file(run: str) -> str:
+    """Where a pack keeps the weights of a run: 'mix-3' -> 'mix/3.safetensors', 'llm' -> 'llm/model.safetensors'."""
+    stem = {"llm": "llm/model"}.get(run, run.replace("mix-", "mix/"))
+    return f"{stem}.safetensors"
+
+
+def run_of(file: str) -> str:
+    """The other way round."""
+    stem = file.removesuffix(".safetensors").removesuffix("/model")
+    return stem.replace("/", "-")
+
+
 def list_files(folder: Path) -> dict[str, Path]:
     """Path inside the pack -> file, sorted; the manifest itself left out."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}

@@ -11,6 +11,9 @@ from typing import Any
 from ..config import RunConfig
 from .errors import PackError
 
+RECORDED_DETAILS = ("tokens", "flops", "seconds", "tokens_per_second", "parameters", "precision", "threads", "torch", "device", "started_from")
+"""Of run.json. Its settings are the configuration's, which pack.json has once for all runs."""
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -23,11 +26,20 @@ class TrainedRun:
     """run.json: tokens, FLOPs, seconds, parameters, ..."""
     validation: list[tuple[int, float]]
     """(training tokens so far, validation loss in nats per token), in order."""
+    validation_by_cluster: list[float | None] | None = None
+    """At the last validation, where the system was validated cluster by cluster."""
 
     @property
     def validation_perplexity(self) -> float | None:
         """At the last validation."""
         return math.exp(self.validation[-1][1]) if self.validation else None
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What pack.json keeps of the run, so that a pack without its work folder can be gone on from and evaluated."""
+        kept = {name: self.details[name] for name in RECORDED_DETAILS if name in self.details}
+        by_cluster = {"validation_loss_by_cluster": self.validation_by_cluster} if self.validation_by_cluster else {}
+        return {**kept, "validation_losses": [[tokens, loss] for tokens, loss in self.validation], **by_cluster}
 
 
 def find_run(config: RunConfig, system: str) -> TrainedRun | None:
@@ -36,7 +48,7 @@ def find_run(config: RunConfig, system: str) -> TrainedRun | None:
     weights, details = folder / "final.safetensors", folder / "run.json"
     if not (weights.is_file() and details.is_file()):
         return None
-    return TrainedRun(system, weights, read_json(details), _validation_losses(folder / "metrics.jsonl"))
+    return TrainedRun(system, weights, read_json(details), *_validation_losses(folder / "metrics.jsonl"))
 
 
 def require_run(config: RunConfig, system: str) -> TrainedRun:
@@ -69,10 +81,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _validation_losses(metrics: Path) -> list[tuple[int, float]]:
-    """Of metrics.jsonl, where anything was held out to validate on. A last line that a kill cut short is left out; where steps were repeated,
+def _validation_losses(metrics: Path) -> tuple[list[tuple[int, float]], list[float | None] | None]:
+    """Of metrics.jsonl, where anything was held out to validate on: the losses, and the last one's by cluster. A last line that a kill cut short is left out; where steps were repeated,
     the later line counts."""
     losses: dict[int, float] = {}
+    by_cluster: list[float | None] | None = None
     lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.is_file() else []
     for number, line in enumerate(lines, start=1):
         try:
@@ -83,4 +96,5 @@ def _validation_losses(metrics: Path) -> list[tuple[int, float]]:
             raise PackError(f"{metrics}, line {number} is not valid JSON.") from error
         if math.isfinite(entry.get("validation_loss", math.nan)):
             losses[entry["tokens"]] = entry["validation_loss"]
-    return sorted(losses.items())
+            by_cluster = entry.get("validation_loss_by_cluster")
+    return sorted(losses.items()), by_cluster

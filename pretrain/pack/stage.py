@@ -18,7 +18,7 @@ from ..progress import Progress
 from .card import CardFacts, card
 from .errors import PackError
 from .layout import projected_network_layout, small_model_layout, trained_shapes
-from .manifest import MANIFEST_NAME, llama_config_json, manifest_json, network_json
+from .manifest import MANIFEST_NAME, llama_config_json, manifest_json, network_json, weight_file
 from .reservoir import build_reservoir, windows_held_out, windows_of_sources
 from .runs import TrainedRun, find_run, mixture_runs, read_json, require_run
 from .safetensors_file import TensorSpec, read_safetensors
@@ -97,7 +97,7 @@ class _Packing:
             return
         runs, k = mixture_runs(self.config), self.config.clusters.k
         for expert, run in runs.items():
-            self._weights(run, f"mix/{expert}.safetensors", self._small_layout())
+            self._weights(run, weight_file(f"mix-{expert}"), self._small_layout())
         absent = [str(expert) for expert in range(k) if expert not in runs]
         if absent:
             which = "all of them" if len(absent) == k else f"of clusters {', '.join(absent)}"
@@ -108,7 +108,7 @@ class _Packing:
         if run is None:
             self.missing.append("The large reference model and distillation teacher: its training has not finished.")
             return False
-        self._weights(run, "llm/model.safetensors", self._large_layout())
+        self._weights(run, weight_file("llm"), self._large_layout())
         write_json(self.folder / "llm" / "config.json", self._llama_config(self.config.large))
         return True
 
@@ -132,8 +132,8 @@ class _Packing:
         write_json(self.folder / "clusters.json", clusters)
 
     def _evaluation(self) -> str:
-        results = self.config.work / "evaluation" / "results.jsonl"
-        if not results.is_file() or not results.stat().st_size:
+        results = self.config.result_lines
+        if not self.config.corpus.domains or not results.is_file() or not results.stat().st_size:
             self.missing.append("Evaluation on specialization domains.")
             return ""
         # Imported here, so that packing needs the evaluation's code only when there is something to show.
@@ -148,6 +148,7 @@ class _Packing:
         return {
             "corpus": f"{len(names)} sources of {summary['tokens'] / 1e6:,.1f}M tokens in all ({', '.join(names)})",
             "trained_tokens": pn.details.get("tokens", config.train.tokens),
+            "training": {run.system: run.record for run in self.runs},
             "context": config.train.context,
             "settings": {key: dataclasses.asdict(getattr(config, key)) for key in ("tokenizer", "clusters", "train")},
             **({"generic_validation_perplexity": perplexities} if perplexities else {}),

@@ -15,7 +15,7 @@ from ..config import ModelShape, ProjectedNetworkShape, RunConfig
 from ..files import sha256_of
 from .errors import PackError
 from .layout import SCALE_SUFFIX, mlp_prefixes, projected_network_layout, small_model_layout
-from .manifest import FORMAT, FORMAT_VERSION, MANIFEST_NAME, REQUIRED_FILES, SAFE_PATH, list_files
+from .manifest import FORMAT, FORMAT_VERSION, MANIFEST_NAME, REQUIRED_FILES, SAFE_PATH, list_files, run_of
 from .onnx_shapes import FLOAT, INT64, read_onnx_interface
 from .runs import read_json
 from .safetensors_file import TensorSpec, read_safetensors
@@ -56,7 +56,7 @@ def verify_pack(folder: Path, config: RunConfig | None = None) -> PackReport:
     files = _verify_manifest(folder)
     shape, vocab_size, network, k = _read_config(folder / "config.json")
     if config is not None:
-        _require_settings(folder, config, shape, vocab_size, network, k)
+        require_settings(folder, config)
     _verify_tokenizer(folder, vocab_size)
     _verify_clusters(folder, k)
     small = small_model_layout(shape, vocab_size)
@@ -146,13 +146,18 @@ def _read_config(file: Path) -> tuple[ModelShape, int, ProjectedNetworkShape, in
     return shape, vocab_size, ProjectedNetworkShape(h, m), k
 
 
-def _require_settings(folder: Path, config: RunConfig, shape: ModelShape, vocab_size: int, network: ProjectedNetworkShape, k: int) -> None:
-    found_and_wanted = {
+def require_settings(folder: Path, config: RunConfig) -> None:
+    """Raises PackError when the pack's models are of other sizes than the configuration's. Does not look at its files otherwise."""
+    shape, vocab_size, network, k = _read_config(folder / "config.json")
+    found_and_wanted: dict[str, tuple[Any, Any]] = {
         "small": (shape, config.small),
         "tokenizer.vocab_size": (vocab_size, config.tokenizer.vocab_size),
         "projected_network": (network, config.projected_network),
         "clusters.k": (k, config.clusters.k),
     }
+    large_config = folder / "llm" / "config.json"
+    if large_config.exists():
+        found_and_wanted["large"] = (_read_llama_config(large_config)[0], config.large)
     for name, (found, wanted) in found_and_wanted.items():
         if found != wanted:
             raise PackError(f"{folder / 'config.json'} says {found} where the configuration's {name} is {wanted}.")
@@ -245,13 +250,8 @@ def _without_warnings(compute: Callable[..., np.ndarray], *arguments: Any) -> np
 def _measure_rounding(folder: Path, config: RunConfig, layouts: dict[str, dict[str, TensorSpec]]) -> dict[str, list[RoundingError]]:
     rounding = {}
     for name, layout in layouts.items():
-        trained = config.work / "runs" / _run_of(name) / "final.safetensors"
+        trained = config.work / "runs" / run_of(name) / "final.safetensors"
         if trained.is_file():
             rounding[name] = list(rounding_errors(read_trained(trained, layout), read_safetensors(folder / name)))
     return rounding
 
-
-def _run_of(file: str) -> str:
-    """'mix/3.safetensors' -> 'mix-3', 'llm/model.safetensors' -> 'llm'."""
-    stem = file.removesuffix(".safetensors").removesuffix("/model")
-    return stem.replace("/", "-")

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from pretrain.config import ProjectedNetworkShape, RunConfig
+from pretrain.pack.start import open_starting_pack
 from pretrain.training import loop
 from pretrain.training.distributed import World, join_world, leave_world
 from pretrain.training.systems import training_runs
@@ -37,9 +38,13 @@ class Scenario:
     kill_before: int | None = None
     """The last rank is killed before this step."""
 
+    start_from: str = ""
+    """The pack to go on from; a copy lies in the work folder already."""
+
     @property
     def config(self) -> RunConfig:
-        return dataclasses.replace(tiny_config(Path(self.work), **self.train), projected_network=ProjectedNetworkShape(self.h, NETWORK.m))
+        config = tiny_config(Path(self.work), **self.train)
+        return dataclasses.replace(config, projected_network=ProjectedNetworkShape(self.h, NETWORK.m), start_from=self.start_from)
 
     @property
     def folder(self) -> Path:
@@ -57,7 +62,7 @@ class WatchedTrainer(loop.Trainer):
     def __init__(self, scenario: Scenario, world: World) -> None:
         config = scenario.config
         (run,) = training_runs(config, [scenario.system])
-        super().__init__(config, run, world)
+        super().__init__(config, run, world, open_starting_pack(config))
         self._scenario = scenario
         self.blocks_read: list[np.ndarray] = []
 

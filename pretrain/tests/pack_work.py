@@ -34,8 +34,8 @@ LICENCES = """# Sources
 def config_for(root: Path, **changes: Any) -> RunConfig:
     (root / "SOURCES.md").write_text(LICENCES)
     config = RunConfig(
-        name="tiny", work_dir=str(root / "work"), pack_dir=str(root / "packs" / "tiny"), small=SMALL, large=LARGE, projected_network=NETWORK,
-        corpus=CorpusConfig(generic="text", licences=str(root / "SOURCES.md"), held_out_share=0.1), tokenizer=TokenizerConfig(VOCAB),
+        name="tiny", work_dir=str(root / "work"), pack_dir=str(root / "packs" / "tiny"), results_file=str(root / "RESULTS.md"), small=SMALL, large=LARGE, projected_network=NETWORK,
+        corpus=CorpusConfig(generic="text", domains="domains", licences=str(root / "SOURCES.md"), held_out_share=0.1), tokenizer=TokenizerConfig(VOCAB),
         clusters=ClusterConfig(k=K, window=64),
         train=TrainConfig(tokens=5000, context=16, sequences_per_group=2, groups_per_step=2, learning_rate=1e-3), reservoir_tokens=1500,
     )

@@ -17,13 +17,16 @@ from torch.torch_version import TorchVersion
 
 from pretrain.config import ConfigError, load_config
 from pretrain.model.flops import parameter_count, projected_parameter_count, projection_flops, training_flops_per_token
-from pretrain.pack.safetensors_file import read_safetensors
+from pretrain.files import write_json
+from pretrain.pack.layout import projected_network_layout
+from pretrain.pack.manifest import llama_config_json, network_json
+from pretrain.pack.safetensors_file import read_safetensors, write_safetensors
 from pretrain.training import loop
 from pretrain.training.distributed import SHARDING_NEEDS, World
 from pretrain.training.model_on_device import model_of_shape
 
 from .distributed_run import Scenario, run_scenario
-from .tiny_work import CONTEXT, K, NETWORK, VOCAB, write_tokens_and_clusters
+from .tiny_work import CONTEXT, K, NETWORK, SMALL, VOCAB, write_tokens_and_clusters
 
 RANKS, STEPS, GROUPS, SEQUENCES = 2, 6, 4, 2
 ALONE = World(0, 1, torch.device("cpu"))
@@ -186,6 +189,31 @@ def test_two_shards_train_as_one_process(
 def test_shards_start_from_the_weights_of_one_process(sharded: Runs, folder: Path) -> None:
     expected = alone(scenario(folder / "one-nopt", "nopt"))
     assert (sharded["nopt"].folder / "final.safetensors").read_bytes() == (expected.folder / "final.safetensors").read_bytes()
+
+
+def starting(run: Scenario) -> Scenario:
+    """The run going on from a pack of random weights, always the same, whose copy this puts where the first stage would."""
+    start = Path(run.work) / "start"
+    start.mkdir()
+    write_json(start / "config.json", {**llama_config_json(SMALL, VOCAB, CONTEXT, 0), "projected_network": network_json(NETWORK, K)})
+    layout = projected_network_layout(SMALL, VOCAB, NETWORK, K, 16)
+    random = np.random.default_rng(3)
+    write_safetensors(start / "pn.safetensors", {name: random.normal(0, 0.5, spec.shape).astype("f2") for name, spec in layout.items()})
+    write_json(start / "pack.json", {"name": "made", "provenance": {"training": {"pn": {"tokens": 700, "flops": 7e6, "seconds": 7.0}}}})
+    write_json(start.with_suffix(".json"), {"start_from": "made"})
+    return dataclasses.replace(run, start_from="made")
+
+
+@needs_sharding
+def test_shards_go_on_from_a_pack_as_one_process_does(folder: Path, one_process: References) -> None:
+    expected = alone(starting(scenario(folder / "one-started", "pn")))
+    found = starting(scenario(folder / "fsdp-started", "pn", "fsdp"))
+    ended = launch(folder, [found])
+    assert ended.returncode == 0, ended.stderr
+    assert_equal_runs(found, expected)
+    started, anew = (metrics(run)[1]["loss"] for run in (expected, one_process["pn", NETWORK.h]))
+    assert abs(started - anew) > 0.1, "the pack's weights were not used"
+    assert json.loads((found.folder / "run.json").read_text())["tokens"] == 700 + STEPS * GROUPS * SEQUENCES * CONTEXT
 
 
 @needs_sharding

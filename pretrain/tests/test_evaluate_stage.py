@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 def records_of(config):
-    return read_lines(config.work / "evaluation" / "results.jsonl")
+    return read_lines(config.result_lines)
 
 
 def test_jobs_come_seed_by_seed_with_the_papers_question_first():
@@ -158,7 +158,7 @@ def test_a_line_cut_short_by_a_kill_is_passed_over_and_not_continued(tmp_path):
 def test_a_job_that_another_process_holds_is_left_to_it(tmp_path):
     config = tiny_work(tmp_path, runs=("slm",), seeds=[1])
     jobs = [Job("law", 1, SLM), Job("songs", 1, SLM)]
-    with Results(config.work / "evaluation").claimed(jobs[0]) as mine:
+    with Results(config).claimed(jobs[0]) as mine:
         assert mine
         work_through(config, jobs, quiet=True)
     assert [record["domain"] for record in records_of(config)] == ["songs"]

@@ -124,8 +124,8 @@ def test_results_file_keeps_other_sections_and_replaces_its_own(tmp_path):
     first = path.read_text()
     assert "## tiny" in first and "SLM-mix is left out: not pretrained (mix-0, mix-1, mix-2)." in first
     path.write_text(first + "\n<!-- begin base -->\nother\n<!-- end base -->\n")
-    append_line(tmp_path / "evaluation" / "results.jsonl", {**result("law", SLM, "", 1, 9.87, 6.54), "fingerprint": fingerprint(config, SLM, "law")})
-    append_line(tmp_path / "evaluation" / "results.jsonl", {**result("songs", SLM, "", 1, 7.77, 7.77), "fingerprint": "of another time"})
+    append_line(config.result_lines, {**result("law", SLM, "", 1, 9.87, 6.54), "fingerprint": fingerprint(config, SLM, "law")})
+    append_line(config.result_lines, {**result("songs", SLM, "", 1, 7.77, 7.77), "fingerprint": "of another time"})
     write_results(config)
     text = path.read_text()
     assert text.count("## tiny") == 1 and "other\n" in text

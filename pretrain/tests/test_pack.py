@@ -101,8 +101,8 @@ def test_packs_mixture_and_large_model_where_they_are(work: RunConfig) -> None:
 def test_shows_the_evaluation_where_there_is_one(work: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     tables = types.SimpleNamespace(markdown_tables=lambda config: f"| the table of {config.name} |")
     monkeypatch.setitem(sys.modules, "pretrain.evaluate.tables", tables)
-    (work.work / "evaluation").mkdir()
-    (work.work / "evaluation" / "results.jsonl").write_text("{}\n")
+    work.result_lines.parent.mkdir()
+    work.result_lines.write_text("{}\n")
     run_pack(work)
     card = (Path(work.pack_dir) / "README.md").read_text()
     assert "| the table of tiny |" in card and "Evaluation on specialization domains" not in card

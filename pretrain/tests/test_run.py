@@ -4,6 +4,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,56 @@ def test_one_command_makes_a_pack_and_its_tables(run_file: Path, tmp_path: Path)
     verify_pack(tmp_path / "pack")
     manifest = json.loads((tmp_path / "pack" / "pack.json").read_text())
     assert {f"mix/{i}.safetensors" for i in range(4)} | {"llm/model.safetensors", "reservoir.bin", "slm.safetensors"} <= manifest["files"].keys()
-    results = [json.loads(line) for line in (tmp_path / "work" / "evaluation" / "results.jsonl").read_text().splitlines()]
+    results = [json.loads(line) for line in (tmp_path / "results" / "tiny.jsonl").read_text().splitlines()]
     assert {result["system"] for result in results} == {"SLM", "SLM-nopt", "SLM-mix", "SLM-pn", "SLM-is", "SLM-d", "LLM"}
     assert "### Macro average" in (tmp_path / "RESULTS.md").read_text()
     again = (tmp_path / "work" / "runs" / "pn" / "run.json").stat().st_mtime_ns
     assert main(["run", str(run_file)]) == 0
     assert (tmp_path / "work" / "runs" / "pn" / "run.json").stat().st_mtime_ns == again
+
+
+def record_of(pack: Path, run: str) -> dict[str, Any]:
+    return json.loads((pack / "pack.json").read_text())["provenance"]["training"][run]
+
+
+def test_a_run_goes_on_from_a_pack_and_takes_its_place(run_file: Path, tmp_path: Path) -> None:
+    assert main(["run", str(run_file), "--system", "slm", "--system", "pn"]) == 0
+    pack = tmp_path / "pack"
+    before = {run: record_of(pack, run) for run in ("slm", "pn")}
+    kept = {name: (pack / name).read_bytes() for name in ("tokenizer.json", "encoder.onnx", "clusters.safetensors")}
+
+    values = yaml.safe_load(run_file.read_text())
+    values.update(start_from=str(pack), work_dir=str(tmp_path / "second"), corpus={**values["corpus"], "domains": ""})
+    values["train"].update(tokens=1024, learning_rate=1e-5)
+    second = tmp_path / "second.yaml"
+    second.write_text(yaml.safe_dump(values))
+    for _ in range(2):  # the second time the pack it began from has been replaced by its own
+        for stage in ("tokenize", "cluster", "train", "pack"):
+            assert main([stage, str(second), *(["--system", "slm", "--system", "pn"] if stage == "train" else [])]) == 0
+        verify_pack(pack)
+        assert kept == {name: (pack / name).read_bytes() for name in kept}
+        for run, record in before.items():
+            after = record_of(pack, run)
+            assert after["tokens"] == record["tokens"] + 1024 and after["flops"] > record["flops"] and after["seconds"] > record["seconds"]
+            assert after["started_from"] == {"pack": "tiny", "tokens": record["tokens"]}
+            # At a rate that moves nothing, the loss is that of the weights it began from, as half precision left them.
+            assert after["validation_losses"][:-1] == record["validation_losses"]
+            assert after["validation_losses"][-1] == [record["tokens"] + 1024, pytest.approx(record["validation_losses"][-1][1], abs=2e-3)]
+
+
+def test_a_lost_work_folder_is_made_again_from_its_pack(run_file: Path, tmp_path: Path) -> None:
+    assert main(["run", str(run_file)]) == 0
+    pack, work = tmp_path / "pack", tmp_path / "work"
+    files = {path.relative_to(pack).as_posix(): path.read_bytes() for path in pack.rglob("*") if path.is_file()}
+    shutil.rmtree(work)
+    for stage in ("restore", "tokenize", "cluster", "pack"):
+        assert main([stage, str(run_file)]) == 0
+    again = {path.relative_to(pack).as_posix(): path.read_bytes() for path in pack.rglob("*") if path.is_file()}
+    assert files.keys() == again.keys()
+    # The card and the manifest name what was rounded and evaluated: that is nothing now, and the evaluation is that of unrounded weights.
+    assert [name for name in files if files[name] != again[name] and name not in ("README.md", "pack.json")] == []
+    assert {run: record_of(pack, run)["validation_losses"] for run in ("slm", "pn", "mix-1", "llm")} == {
+        run: json.loads(files["pack.json"])["provenance"]["training"][run]["validation_losses"] for run in ("slm", "pn", "mix-1", "llm")
+    }
+    assert main(["evaluate", str(run_file), "--systems", "SLM,SLM-pn,SLM-mix"]) == 0
+    assert "| SLM-mix |" in (tmp_path / "RESULTS.md").read_text()

@@ -11,7 +11,7 @@ import numpy as np
 from pretrain.config import ClusterConfig, CorpusConfig, ModelShape, ProjectedNetworkShape, RunConfig, TokenizerConfig, TrainConfig
 
 K, IMPORTANCE_K, VOCAB, CONTEXT = 3, 5, 259, 8
-SMALL = ModelShape(hidden_size=12, intermediate_size=20, num_hidden_layers=2, num_attention_heads=2)
+SMALL = ModelShape(hidden_size=12, intermediate_size=20, num_hidden_layers=2, num_attention_heads=3)
 LARGE = ModelShape(hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=2)
 NETWORK = ProjectedNetworkShape(h=4, m=5)
 

@@ -1,4 +1,4 @@
-"""The tokenize stage: learns the tokenizer from the generic text, then writes the generic text and every domain's parts as token ids.
+"""The tokenize stage: learns the tokenizer from the generic text (or takes that of the pack to go on from), then writes the generic text and every domain's parts as token ids.
 
 Each part (the tokenizer, the generic text, each split of each domain) is one folder that is whole or absent. A killed run keeps the
 finished parts and starts the one it was in again; the largest, the generic text, takes about three minutes per GB on two cores. Settings
@@ -14,6 +14,7 @@ from ..config import ConfigError, RunConfig
 from ..corpus.documents import CorpusError, Document, TextFile, documents_of, is_held_out, name_without_suffix, text_files
 from ..corpus.token_store import writing_token_store
 from ..files import sha256_of, write_json
+from ..pack.start import open_starting_pack
 from ..progress import Progress
 from .backends import TokenizerBackend, choose_backend
 from .tokenizer_files import END_OF_TEXT_ID, tokenizer_config, tokenizer_json, write_tokenizer
@@ -25,20 +26,25 @@ SPLITS = ("train", "test")
 
 
 def run_tokenize(config: RunConfig) -> None:
-    """Makes `tokenizer/` and `tokens/` in the work folder; what is there already is kept. Raises CorpusError and ConfigError."""
+    """Makes `tokenizer/` and `tokens/` in the work folder; what is there already is kept. Raises CorpusError, ConfigError and
+    PackError."""
     log = config.work / "logs" / f"{STAGE}.log"
     generic = text_files(config.corpus.generic, config.corpus.sources)
     domains = domain_files(config.corpus.domains) if config.corpus.domains else {}
 
     folder = config.work / "tokenizer"
-    recipe = {
-        "vocab_size": config.tokenizer.vocab_size,
-        "training_bytes": config.tokenizer.training_bytes,
-        "held_out_share": config.corpus.held_out_share,
-        "files": _listing(generic),
-    }
+    start = open_starting_pack(config)
+    if start:
+        recipe: dict[str, Any] = {"start_from": start.fingerprint}
+    else:
+        recipe = {
+            "vocab_size": config.tokenizer.vocab_size,
+            "training_bytes": config.tokenizer.training_bytes,
+            "held_out_share": config.corpus.held_out_share,
+            "files": _listing(generic),
+        }
     if not _is_finished(folder / "recipe.json", recipe, config.work):
-        write_tokenizer(folder, learn_tokenizer(config, generic, choose_backend(), log), recipe)
+        write_tokenizer(folder, start.tokenizer() if start else learn_tokenizer(config, generic, choose_backend(), log), recipe)
     # It names the model's context, which may change between runs without touching a token.
     write_json(folder / "tokenizer_config.json", tokenizer_config(config.train.context))
     tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from ..config import ConfigError, RunConfig
-from ..files import atomic_path, write_json
+from ..files import atomic_path, write_atomically, write_json
 from ..model.flops import projection_flops, training_flops_per_token
 from ..pack.safetensors_file import write_safetensors
+from ..pack.finished import FinishedPack, TrainingSoFar
 from ..progress import Progress
 from .blocks import GroupedTokens, grouped_tokens
 from .checkpoint import checkpoint_of
@@ -43,8 +44,11 @@ class Counters:
 class Trainer:
     """One run. `folder` gets metrics.jsonl, a checkpoint while it runs, final.safetensors and run.json when it is done."""
 
-    def __init__(self, config: RunConfig, run: TrainingRun, world: World) -> None:
+    def __init__(self, config: RunConfig, run: TrainingRun, world: World, start: FinishedPack | None = None) -> None:
+        """`start`: the pack to go on from; a run that it does not hold starts anew."""
         self.config, self.run, self.world = config, run, world
+        self.start = start if start and start.holds(run.name) else None
+        self.so_far = self.start.training_so_far(run.name) if self.start else TrainingSoFar()
         self.folder = config.work / "runs" / run.name
         train = config.train
         self.tokens_per_step = train.groups_per_step * train.sequences_per_group * train.context
@@ -60,7 +64,10 @@ class Trainer:
         """Raises FloatingPointError when a loss or a gradient norm is not finite; the last checkpoint stays."""
         train = self.config.train
         self.model = model_of_shape(self.config, self.run.shape, self.run.projected, self.world)
-        self.model.initialize(train.seed)
+        if self.start:
+            self.model.load_weights(self.start.weights(self.run.name))
+        else:
+            self.model.initialize(train.seed)
         self.counters = Counters()
         if self.num_steps:
             self.text, self.held_out = grouped_tokens(self.config.work, self.run.labels)
@@ -78,7 +85,7 @@ class Trainer:
         probabilities = self.run.cluster_probabilities
         if probabilities is None:
             probabilities = cluster_shares(self.text)
-        sampler = GroupSampler(probabilities, self.text.num_blocks(train.context), train.groups_per_step, train.sequences_per_group, train.seed)
+        sampler = GroupSampler(probabilities, self.text.num_blocks(train.context), train.groups_per_step, train.sequences_per_group, self._order_seed)
         self.checkpoint = checkpoint_of(self.folder, train.parallel, world)
         restored = self.checkpoint.load(self.model.module, optimizer, self._settings())
         if restored:
@@ -135,6 +142,16 @@ class Trainer:
         blocks = np.stack([self.text.blocks(int(cluster), rows, self.config.train.context) for cluster, rows in pairs])
         return torch.from_numpy(blocks), torch.from_numpy(clusters[mine])
 
+    @property
+    def _order_seed(self) -> int:
+        """A run that goes on from a pack takes the text in another order: the first one begins with what has been seen already."""
+        return self.config.train.seed + self.so_far.tokens
+
+    @property
+    def _tokens(self) -> int:
+        """Seen so far, those before the starting pack included."""
+        return self.so_far.tokens + self.counters.step * self.tokens_per_step
+
     def _validate(self) -> ValidationLoss:
         """Every rank computes all of it: a hundredth of the training at most, and no sums to pass round."""
         train, run = self.config.train, self.run
@@ -147,7 +164,7 @@ class Trainer:
     def _record(self, values: dict[str, Any]) -> None:
         if not self.world.is_first:
             return
-        line = {"step": self.counters.step, "tokens": self.counters.step * self.tokens_per_step, "seconds": round(self.counters.seconds, 3), **values}
+        line = {"step": self.counters.step, "tokens": self._tokens, "seconds": round(self.counters.seconds, 3), **values}
         with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -156,6 +173,9 @@ class Trainer:
         path = self.folder / "metrics.jsonl"
         self.folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
+            # The curve goes on where the starting pack's ended.
+            lines = ({"step": 0, "tokens": tokens, "validation_loss": loss} for tokens, loss in self.so_far.validation_losses)
+            write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
             return
         kept = []
         for line in path.read_text().splitlines():
@@ -178,7 +198,8 @@ class Trainer:
         for free in ("tokens", "precision", "compile", "parallel", "checkpoint_seconds", "validate_every_steps", "validation_tokens", "importance_domains", "importance_tokens", "large_tokens"):
             train.pop(free)
         return {"train": train, "shape": dataclasses.asdict(self.run.shape), "vocab_size": self.config.tokenizer.vocab_size,
-                "projected_network": dataclasses.asdict(self.config.projected_network) if self.run.projected else None}
+                "projected_network": dataclasses.asdict(self.config.projected_network) if self.run.projected else None,
+                "start_from": self.start.fingerprint if self.start else None}
 
     def _write_final(self, weights: dict[str, np.ndarray]) -> None:
         with atomic_path(self.folder / "final.safetensors") as partial:
@@ -189,8 +210,10 @@ class Trainer:
             flops += self.counters.step * self.config.train.groups_per_step * projection_flops(self.run.shape, self.config.projected_network)
         seconds = self.counters.seconds
         write_json(self.folder / "run.json", {
-            "name": self.run.name, "system": self.run.system, "settings": self._settings(), "steps": self.counters.step, "tokens": tokens, "flops": flops,
-            "seconds": seconds, "tokens_per_second": tokens / seconds if seconds else None,
+            "name": self.run.name, "system": self.run.system, "settings": self._settings(), "steps": self.counters.step,
+            **({"started_from": {"pack": self.start.name, "tokens": self.so_far.tokens}} if self.start else {}),
+            "tokens": self.so_far.tokens + tokens, "flops": self.so_far.flops + flops, "seconds": self.so_far.seconds + seconds,
+            "tokens_per_second": tokens / seconds if seconds else None,
             "parameters": sum(weight.size for weight in weights.values()), "precision": str(self.model.dtype).removeprefix("torch."),
             "ranks": self.world.size, "parallel": self.config.train.parallel, "threads": torch.get_num_threads(), "torch": torch.__version__, "device": device_name(self.world.device),
         })

@@ -66,6 +66,13 @@ class ModelOnDevice:
         with filling_shards() if self.is_sharded else contextlib.nullcontext():
             initialize(self.module, seed)
 
+    def load_weights(self, weights: dict[str, np.ndarray]) -> None:
+        """float32 by name, whole on every rank."""
+        self.module.zero_grad(set_to_none=True)
+        with torch.no_grad(), filling_shards() if self.is_sharded else contextlib.nullcontext():
+            for name, parameter in self.module.named_parameters():
+                parameter.copy_(torch.from_numpy(weights[name].copy()).to(self.device))
+
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         return autocast(self.device, self.dtype)
 

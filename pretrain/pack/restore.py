@@ -1,0 +1,42 @@
+"""The restore stage: makes the finished runs of a lost work folder again from the pack they went into, so that evaluation and packing go on. The
+tokenize and cluster stages make the rest again. Packing a restored run gives the pack's own bytes (tests/test_restore.py)."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..config import RunConfig
+from ..files import atomic_path, write_atomically, write_json
+from ..progress import Progress
+from .finished import FinishedPack, open_verified_pack
+from .safetensors_file import write_safetensors
+
+
+def run_restore(config: RunConfig) -> None:
+    """Writes runs/ for what `config.pack_dir` holds; runs that are there stay. Raises PackError."""
+    progress = Progress("restore", 0, "runs", config.work / "logs" / "restore.log")
+    pack = open_verified_pack(Path(config.pack_dir), config)
+    for run in pack.records:
+        folder = config.work / "runs" / run
+        if folder.exists():
+            progress.say(f"{run} is in the work folder: left alone")
+        elif not pack.holds(run):
+            progress.say(f"{run}: its weights are not in the pack")
+        else:
+            _restore_run(pack, run, folder)
+            progress.say(f"{run}: {pack.records[run]['tokens']:,} tokens of training")
+
+
+def _restore_run(pack: FinishedPack, run: str, folder: Path) -> None:
+    pack.training_so_far(run)  # refuses a record that lacks what tables and card need
+    record = {**pack.records[run], "name": run, "system": run.split("-")[0], "restored_from": {"pack": pack.name, "sha256": pack.fingerprint}}
+    losses, by_cluster = record.pop("validation_losses", []), record.pop("validation_loss_by_cluster", None)
+    lines: list[dict[str, Any]] = [{"tokens": tokens, "validation_loss": loss} for tokens, loss in losses]
+    if by_cluster and lines:
+        lines[-1]["validation_loss_by_cluster"] = by_cluster
+    with atomic_path(folder) as partial:
+        partial.mkdir()
+        write_safetensors(partial / "final.safetensors", pack.weights(run))
+        write_atomically(partial / "metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
+        write_json(partial / "run.json", record)
