@@ -1,21 +1,27 @@
-"""The restore stage: makes the finished runs of a lost work folder again from the pack they went into, so that evaluation and packing go on. The
-tokenize and cluster stages make the rest again. Packing a restored run gives the pack's own bytes (tests/test_restore.py)."""
+"""The restore stage: makes a lost work folder again from the pack it made, so that evaluation, further systems and packing go on: the finished
+runs, and for the tokenize and cluster stages the tokenizer, the encoder and the centroids, which a newer library or text would make otherwise.
+Packing a restored run gives the pack's own bytes (tests/test_start.py)."""
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
 
-from ..config import RunConfig
+from ..config import ConfigError, RunConfig
 from ..files import atomic_path, write_atomically, write_json
 from ..progress import Progress
 from .finished import FinishedPack, open_verified_pack
 from .safetensors_file import write_safetensors
+from .start import copy_pack
 
 
 def run_restore(config: RunConfig) -> None:
-    """Writes runs/ for what `config.pack_dir` holds; runs that are there stay. Raises PackError."""
+    """Writes start/, and runs/ for what `config.pack_dir` holds; what is there stays. Raises PackError and ConfigError."""
     progress = Progress("restore", 0, "runs", config.work / "logs" / "restore.log")
+    if not (config.work / "start.json").exists():
+        if (config.work / "tokenizer").exists():
+            raise ConfigError(f"{config.work}: there is a tokenizer, which may not be that of {config.pack_dir}; remove the folder or choose another work_dir.")
+        copy_pack(config, config.pack_dir, "restored_from")
     pack = open_verified_pack(Path(config.pack_dir), config)
     for run in pack.records:
         folder = config.work / "runs" / run

@@ -1,5 +1,9 @@
-"""The pack that a run goes on from (`start_from`): its tokenizer, encoder and clusters are taken as they are, and a system that it holds starts
-from its weights. The optimizer's moments are not in a pack, so the rate warms up again."""
+"""The pack that a work folder began from: the one to go on from (`start_from`), or the one whose lost work folder this is (restore.py). Its
+tokenizer, encoder and clusters are taken as they are, and a system that it holds and that is still to be trained starts from its weights. The
+optimizer's moments are not in a pack, so the rate warms up again.
+
+    start/        a copy of the pack: the new pack may take the place of the original
+    start.json    {"start_from": folder} or {"restored_from": folder}"""
 from __future__ import annotations
 
 import shutil
@@ -14,25 +18,28 @@ from .runs import read_json
 
 
 def open_starting_pack(config: RunConfig) -> FinishedPack | None:
-    """None without `start_from`. The first time, the pack is verified and copied into the work folder, because the new pack may take its place.
-    Raises PackError: it is damaged, or of other sizes than the configuration; ConfigError: the work folder began from another one."""
-    if not config.start_from:
+    """None where everything starts anew. Raises PackError: the pack is damaged, or of other sizes than the configuration; ConfigError: the work
+    folder began from another one."""
+    origin = config.work / "start.json"
+    if config.start_from:
+        # Ranks come here at the same time.
+        with only_one_process(config.work / "start.lock"):
+            if not origin.exists():
+                copy_pack(config, config.start_from, "start_from")
+    elif not origin.exists():
         return None
-    folder, origin = config.work / "start", config.work / "start.json"
-    # Ranks come here at the same time.
-    with only_one_process(config.work / "start.lock"):
-        if not folder.exists():
-            _copy(Path(config.start_from), folder, origin, config)
-    began_from = read_json(origin).get("start_from")
-    if began_from != config.start_from:
-        raise ConfigError(f"{config.work} began from the pack {began_from}; remove it or choose another work_dir.")
-    return open_finished_pack(folder, config)
+    began_from = read_json(origin)
+    if "restored_from" not in began_from and began_from.get("start_from") != config.start_from:
+        raise ConfigError(f"{config.work} began from the pack {began_from.get('start_from')}; remove it or choose another work_dir.")
+    return open_finished_pack(config.work / "start", config)
 
 
-def _copy(pack: Path, folder: Path, origin: Path, config: RunConfig) -> None:
-    if not (pack / MANIFEST_NAME).is_file():
-        raise PackError(f"start_from: {pack} holds no {MANIFEST_NAME}.")
-    open_verified_pack(pack, config)
-    write_json(origin, {"start_from": config.start_from})
-    with atomic_path(folder) as partial:
+def copy_pack(config: RunConfig, pack: str, reason: str) -> None:
+    """Verifies a pack and makes it the one that the work folder began from. Raises PackError."""
+    if not (Path(pack) / MANIFEST_NAME).is_file():
+        raise PackError(f"{pack} holds no {MANIFEST_NAME}, so it is no pack.")
+    open_verified_pack(Path(pack), config)
+    with atomic_path(config.work / "start") as partial:
         shutil.copytree(pack, partial)
+    # Written last: it says that the copy is whole.
+    write_json(config.work / "start.json", {reason: pack})
