@@ -21,7 +21,7 @@ from .fine_tune import BatchLoss, FineTuned, fine_tune
 from .jobs import DISTILLED, IS, LLM, MIX, NOPT, PN, Job
 from .model_host import HeldOutLoss, ModelHost, NotFiniteError, Weights
 from .pretrained import Cost, fingerprint, pretraining_cost, read_weights
-from .results import Record
+from .results import Record, Results
 from .teachers import kept_teacher, keep_teacher
 from .workbench import Workbench
 
@@ -42,7 +42,8 @@ def run_job(bench: Workbench, job: Job, report: Report = lambda note: None) -> R
     """The line of config.result_lines. A loss that is not finite makes it a failed one, with the error and without figures."""
     record: Record = {**dataclasses.asdict(job), "fingerprint": fingerprint(bench.config, job.system, job.domain)}
     try:
-        return {**record, "status": "ok", **_figures(bench, job, report)}
+        figures = _figures_of_most_frequent(bench, job, record["fingerprint"], report) or _figures(bench, job, report)
+        return {**record, "status": "ok", **figures}
     except NotFiniteError as error:
         return {**record, "status": "failed", "error": str(error)}
 
@@ -67,6 +68,22 @@ def _figures(bench: Workbench, job: Job, report: Report) -> Record:
         "precision": str(host.training_dtype).removeprefix("torch."), "device": device_name(bench.device),
         "threads": torch.get_num_threads(), "torch": torch.__version__, **specialized.notes,
     }
+
+
+def _figures_of_most_frequent(bench: Workbench, job: Job, finished_as: str, report: Report) -> Record | None:
+    """Where the best pretrained expert is also that of the most frequent cluster and that job is finished: its figures, with this choice's cost on
+    top. Fine-tuning would repeat it step by step. None otherwise."""
+    if job.strategy != BEST_PRETRAINED:
+        return None
+    twin = dataclasses.replace(job, strategy=MOST_FREQUENT)
+    finished = Results(bench.config).finished().get((twin.key, finished_as))
+    if not finished or finished["status"] != "ok":
+        return None
+    _, notes, choosing = _best_pretrained(bench, job, report)
+    if notes["expert"] != finished["expert"]:
+        return None
+    own = {key: value for key, value in finished.items() if key not in dataclasses.asdict(job)}
+    return {**own, **notes, "specialization": dataclasses.asdict(Cost(**finished["specialization"]) + choosing), "figures_of": MOST_FREQUENT}
 
 
 def figure(held_out: HeldOutLoss) -> dict[str, float]:

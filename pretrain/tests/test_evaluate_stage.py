@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ..config import ConfigError
-from ..evaluate import stage
+from ..evaluate import specialize, stage
 from ..evaluate.experts import BEST_FINE_TUNED, BEST_PRETRAINED, FITTED, MIXTURE, MOST_FREQUENT
 from ..evaluate.jobs import DISTILLED, IS, LLM, MIX, NOPT, PN, SLM, SYSTEMS, Job, named, ordered_jobs
 from ..evaluate.pretrained import fingerprint, pretraining_cost
@@ -67,6 +67,26 @@ def test_every_system_and_strategy_ends_with_figures_and_resume_runs_nothing(tmp
     monkeypatch.setattr(stage, "run_job", lambda *arguments: pytest.fail("a finished job ran again"))
     run_evaluate(config, options=everything)
     assert records_of(config) == records
+
+
+def test_an_expert_chosen_twice_is_fine_tuned_once(tmp_path, monkeypatch):
+    config = tiny_work(tmp_path, seeds=[1])
+    run_evaluate(config, options=EvaluateOptions(systems=[PN], domains=["law"], strategies=[MOST_FREQUENT]))
+    (paper_s,) = records_of(config)
+    job, bench = Job("law", 1, PN, BEST_PRETRAINED), Workbench(config, CPU)
+    monkeypatch.setattr(specialize, "lowest_loss", lambda losses: paper_s["expert"])
+    with monkeypatch.context() as patch:
+        patch.setattr(specialize, "fine_tune", lambda *arguments: pytest.fail("fine-tuned again"))
+        reused = run_job(bench, job)
+    choosing = reused["specialization"]["flops"] - paper_s["specialization"]["flops"]
+    validation = len(bench.text("law").validation.tokens)
+    assert choosing == pytest.approx(NUM_CLUSTERS * validation * training_flops_per_token(config.small, VOCAB_SIZE, 16) / 3)
+    assert (reused["strategy"], reused["after"], reused["figures_of"]) == (BEST_PRETRAINED, paper_s["after"], MOST_FREQUENT)
+    assert len(reused["expert_losses"]) == NUM_CLUSTERS
+    # Another expert is fine-tuned.
+    monkeypatch.setattr(specialize, "lowest_loss", lambda losses: (paper_s["expert"] + 1) % NUM_CLUSTERS)
+    other = run_job(bench, job)
+    assert other["expert"] != paper_s["expert"] and other["after"] != paper_s["after"] and "figures_of" not in other
 
 
 def test_costs_are_those_of_the_definition(tmp_path):
