@@ -35,6 +35,15 @@ export class OutOfGpuMemoryError extends UserError {
   }
 }
 
+/** A buffer in the processor's own memory: the WebAssembly engine's. */
+export interface HostVisible {
+  /** Bytes of it, for now: asked for again after each await. Undefined where its memory may move while they are in use. */
+  hostBytes(offset: number, size: number): Uint8Array | undefined;
+}
+
+/** The view's own memory, where processor and device share it: what is written there needs no queue.writeBuffer, and nothing waits for what the device still does with it. */
+export const hostBytesOf = ({ buffer, offset, size }: BufferView): Uint8Array | undefined => (buffer as GPUBuffer & Partial<HostVisible>).hostBytes?.(offset, size);
+
 interface LiveBuffer {
   readonly label: string;
   readonly size: number;

@@ -1,11 +1,8 @@
 // Projection through the whole path (file -> staging -> kernel -> arena) against a float64 reference, streamed in several runs of slices; and the gradient of
 // the expert vector against finite differences of the reference.
 import { expect, it } from 'vitest';
-import { MLP_PROJECTIONS, layerWeight, mlpShape, modelWeights, type ModelConfig } from '../config/modelConfig.ts';
-import { decodeFloat16, encodeFloat16 } from '../core/float16.ts';
-import type { TensorFile } from '../formats/tensorFile.ts';
+import { MLP_PROJECTIONS, layerWeight, mlpShape } from '../config/modelConfig.ts';
 import { openPack } from '../pack/openPack.ts';
-import { numElements } from '../core/tensor.ts';
 import { BufferScope } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { expertCoefficients, projectionForward } from '../reference/projection.ts';
@@ -15,45 +12,12 @@ import { randomFloats, testGpu, withoutGpuErrors } from '../testing/testGpu.ts';
 import { buildTinyPack } from '../testing/tinyPack.ts';
 import { Arena } from './arena.ts';
 import { createParameterTable, hostTensors } from './parameters.ts';
+import { CONFIG, NETWORK, syntheticNetwork } from './projectedNetwork.fixture.ts';
 import { Projector } from './projection.ts';
-
-const CONFIG: ModelConfig = { vocabSize: 40, hiddenSize: 16, intermediateSize: 24, numHiddenLayers: 2, numAttentionHeads: 2, headDim: 8, maxPositionEmbeddings: 16, rmsNormEps: 1e-5, ropeTheta: 1e4 };
-const NETWORK = { h: 5, k: 3, m: 4 };
-
-/** An in-memory network: T in F16 as in a pack, everything else float32. */
-function syntheticNetwork(): { file: TensorFile; slices: Map<string, Float32Array>; floats: Map<string, Float32Array> } {
-  const floats = new Map<string, Float32Array>();
-  const slices = new Map<string, Float32Array>();
-  const bytes = new Map<string, Uint8Array<ArrayBuffer>>();
-  let seed = 1;
-  floats.set('projected_network.E', randomFloats(NETWORK.k * NETWORK.m, seed++));
-  for (const { name, shape } of modelWeights(CONFIG)) floats.set(name, randomFloats(numElements(shape), seed++));
-  for (let layer = 0; layer < CONFIG.numHiddenLayers; layer++) {
-    for (const projection of MLP_PROJECTIONS) {
-      const prefix = layerWeight(layer, `mlp.${projection}`);
-      const halves = encodeFloat16(randomFloats(NETWORK.h * numElements(mlpShape(CONFIG, projection)), seed++));
-      floats.set(`${prefix}.M`, randomFloats(NETWORK.m * NETWORK.h, seed++));
-      slices.set(`${prefix}.T`, decodeFloat16(halves));
-      bytes.set(`${prefix}.T`, new Uint8Array(halves.buffer));
-    }
-  }
-  const tensors = new Map([...slices.keys()].map((name) => [name, { dtype: 'F16', shape: [], byteOffset: 0, byteLength: bytes.get(name)!.length }]));
-  const file = {
-    name: 'synthetic',
-    tensors,
-    readBytes: async (name: string, start = 0, end?: number) => bytes.get(name)!.slice(start, end),
-    readInto: async (name: string, start: number, target: Uint8Array) => {
-      const whole = bytes.get(name) ?? new Uint8Array(floats.get(name)!.buffer);
-      target.set(whole.subarray(start, start + target.length));
-    },
-    readFloats: async (name: string) => floats.get(name)!.slice(),
-  } as unknown as TensorFile;
-  return { file, slices, floats };
-}
 
 it('projects every MLP matrix within 1e-5 of float64, streamed and resident, and copies the shared weights', async () => {
   const gpu = await testGpu();
-  const { file, slices, floats } = syntheticNetwork();
+  const { file, slices, floats } = syntheticNetwork(randomFloats);
   const table = createParameterTable(CONFIG);
   const scope = new BufferScope(gpu.buffers, 'test');
   const arena = Arena.create(scope, 'arena', table, gpu.device.limits);
@@ -116,7 +80,7 @@ it('projects a pack whose slices are in 8 bits within 1e-5 of float64, streamed 
 
 it('gives the gradient of the expert vector', async () => {
   const gpu = await testGpu();
-  const { file, slices, floats } = syntheticNetwork();
+  const { file, slices, floats } = syntheticNetwork(randomFloats);
   const table = createParameterTable(CONFIG);
   const scope = new BufferScope(gpu.buffers, 'test');
   const gradients = Arena.create(scope, 'gradients', table, gpu.device.limits);
@@ -149,7 +113,7 @@ it('gives the gradient of the expert vector', async () => {
 
 it('projects into several buffers, slice by slice and piece by piece, to the bits of one buffer and one run', async () => {
   const gpu = await testGpu();
-  const { file } = syntheticNetwork();
+  const { file } = syntheticNetwork(randomFloats);
   const table = createParameterTable(CONFIG);
   // The least that must be bound: gate and up together. A slice takes a quarter of it, so that a matrix's five go in two runs; the embedding in two pieces.
   const bytes = 2 * 24 * 16 * 4;

@@ -2,7 +2,8 @@
 // (sliceReader.ts) and the shared weights in pieces (sharedWeights.ts), so that a network far larger than memory projects. `resident` keeps the slices on the GPU for the many
 // projections of the fitted strategy.
 import { modelWeights, type ModelConfig, type ProjectedNetworkConfig } from '../config/modelConfig.ts';
-import { BufferScope, OutOfGpuMemoryError, type BufferView } from '../gpu/buffers.ts';
+import { invariant } from '../core/invariant.ts';
+import { BufferScope, OutOfGpuMemoryError, hostBytesOf, type BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
 import { submitOps, type Op } from '../gpu/dispatch.ts';
 import { readFloats } from '../gpu/readback.ts';
@@ -10,9 +11,9 @@ import { projectionBackward, projectionForward } from '../kernels/projection.ts'
 import type { TensorFile } from '../formats/tensorFile.ts';
 import type { Arena } from './arena.ts';
 import { slotOf, type ParameterTable } from './parameters.ts';
-import { planProjector, planResident, projectedMatrices, runsOf, storedBytesOfSlice, type LoadedMatrix, type ProjectedMatrix, type ProjectorPlan, type SliceRun } from './projectorPlan.ts';
+import { NUM_LANES, planProjector, planResident, projectedMatrices, runsOf, storedBytesOfSlice, type LoadedMatrix, type ProjectedMatrix, type ProjectorPlan, type SliceRun } from './projectorPlan.ts';
 import { streamWeights } from './sharedWeights.ts';
-import { SliceReader } from './sliceReader.ts';
+import { SliceReader, type LaneMemory } from './sliceReader.ts';
 
 /** Expert coefficients c[r] = sum_q vector[q] M[q, r]; float64. `vector` [m], `M` [m, h] row-major. */
 export function coefficientsOf(vector: ArrayLike<number>, M: ArrayLike<number>, { m, h }: { readonly m: number; readonly h: number }): Float64Array {
@@ -29,14 +30,15 @@ interface BoundRun {
   readonly storedBytes: number;
 }
 
-/** Runs that the GPU may still have to take when the next one is handed to it. */
-const MAX_RUNS_UNDER_WAY = 2;
-
 export class Projector {
   private readonly resident = new Map<string, BufferView>();
   private readonly residentScope: BufferScope;
   private readonly reader: SliceReader;
   private readonly runs: readonly SliceRun<LoadedMatrix>[];
+  /** Whether slices are read to where kernels read them. */
+  private readonly readsIntoStaging: boolean;
+  /** Per lane: when the GPU is done with the run that it holds. */
+  private readonly laneDone: Promise<void>[] = Array.from({ length: NUM_LANES }, () => Promise.resolve());
 
   private constructor(
     private readonly gpu: Gpu,
@@ -52,7 +54,8 @@ export class Projector {
     private readonly scope: BufferScope,
   ) {
     this.residentScope = new BufferScope(gpu.buffers, 'project.resident');
-    this.reader = new SliceReader(file);
+    this.readsIntoStaging = plan.staging.every((view) => hostBytesOf(view) !== undefined);
+    this.reader = new SliceReader(file, this.readsIntoStaging ? (lane) => this.stagingMemory(lane) : undefined);
     this.runs = matrices.flatMap((matrix) => runsOf(matrix, network.h, plan.slicesPerRun));
   }
 
@@ -136,7 +139,7 @@ export class Projector {
     try {
       await this.residentScope.allocated();
       const views = new Map(kept.map(({ run, view }) => [runKey(run), view]));
-      for await (const { run, words } of this.reader.read(this.runs)) this.gpu.device.queue.writeBuffer(views.get(runKey(run))!.buffer, 0, words);
+      for await (const { run, words } of this.reader.read(this.runs)) this.gpu.device.queue.writeBuffer(views.get(runKey(run))!.buffer, 0, words as Uint32Array<ArrayBuffer>);
       for (const [key, view] of views) this.resident.set(key, view);
       return true;
     } catch (error) {
@@ -168,16 +171,27 @@ export class Projector {
     }
     const { staging } = this.plan;
     const { queue } = this.gpu.device;
-    const underWay: Promise<void>[] = [];
-    for await (const { run, words, storedBytes } of this.reader.read(this.runs, signal)) {
-      if (underWay.length >= MAX_RUNS_UNDER_WAY) await underWay.shift();
-      queue.writeBuffer(staging.buffer, 0, words);
-      yield { run, slices: { ...staging, size: words.byteLength }, storedBytes };
+    for await (const { run, lane, words, storedBytes } of this.reader.read(this.runs, signal)) {
+      // A copy on its way to the GPU is memory, too: no more of them than there are lanes.
+      await this.laneDone[lane];
+      const view = staging[lane % staging.length];
+      if (!this.readsIntoStaging) queue.writeBuffer(view.buffer, 0, words as Uint32Array<ArrayBuffer>);
+      yield { run, slices: { ...view, size: words.byteLength }, storedBytes };
       const done = queue.onSubmittedWorkDone();
       done.catch(() => {});
-      underWay.push(done);
+      this.laneDone[lane] = done;
     }
-    await Promise.all(underWay);
+    await Promise.all(this.laneDone);
+  }
+
+  private stagingMemory(lane: number): LaneMemory {
+    const { buffer } = this.plan.staging[lane];
+    const bytes = (length: number): Uint8Array => {
+      const memory = hostBytesOf({ buffer, offset: 0, size: length });
+      invariant(memory, 'memory that processor and device share stays so');
+      return memory;
+    };
+    return { bytes, free: () => this.laneDone[lane] };
   }
 
   private isLastOf({ firstSlice, numSlices }: SliceRun): boolean {

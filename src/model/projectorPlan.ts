@@ -2,11 +2,15 @@
 import { MLP_PROJECTIONS, layerWeight, mlpShape, type ModelConfig } from '../config/modelConfig.ts';
 import type { BufferScope, BufferView } from '../gpu/buffers.ts';
 import type { Gpu } from '../gpu/device.ts';
+import { WEBASSEMBLY_FEATURE } from '../gpu/pipelines.ts';
 import { projectionPartials, sliceBytes, type SliceDtype } from '../kernels/projection.ts';
 import type { TensorFile } from '../formats/tensorFile.ts';
 
-/** Largest staging buffer of streamed slices, in bytes; adapters' limits may lower it. JavaScript holds two runs of that size, and the browser one or two on their way. */
+/** Largest staging buffer of streamed slices, in bytes; adapters' limits may lower it. JavaScript holds two runs of that size and the browser one or two on their way, but for WebAssembly, whose two staging buffers are read into. */
 export const MAX_STAGING_BYTES = 32 * 2 ** 20;
+
+/** Runs that are read at once: one that the GPU works on, one on its way. */
+export const NUM_LANES = 2;
 
 /** One MLP matrix of the network as its slices lie in the file. */
 export interface ProjectedMatrix {
@@ -45,8 +49,8 @@ export interface ProjectorPlan {
   readonly partials: BufferView;
   /** One projected matrix of any layer. */
   readonly scratch: BufferView;
-  /** One run of slices. */
-  readonly staging: BufferView;
+  /** One run of slices each: one that every run goes through in turn, or in WebAssembly one for each that is read at once. */
+  readonly staging: readonly BufferView[];
   readonly slicesPerRun: number;
 }
 
@@ -72,7 +76,7 @@ export function planProjector(gpu: Gpu, matrices: readonly ProjectedMatrix[], h:
     gradient: scope.floats('dCoefficients', h),
     partials: scope.floats('partials', Math.max(...matrices.map(({ size }) => projectionPartials({ h, size })))),
     scratch: scope.floats('matrix', Math.max(...matrices.map(({ size }) => size))),
-    staging: scope.floats('slices', Math.ceil((slicesPerRun * largest) / 4)),
+    staging: Array.from({ length: gpu.device.features.has(WEBASSEMBLY_FEATURE) ? NUM_LANES : 1 }, (_, lane) => scope.floats(`slices.${lane}`, Math.ceil((slicesPerRun * largest) / 4))),
     slicesPerRun,
   };
 }

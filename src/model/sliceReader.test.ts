@@ -33,7 +33,7 @@ class HeldFile {
   }
 }
 
-const bytesOf = (words: Uint32Array<ArrayBuffer>): number[] => [...new Uint8Array(words.buffer, words.byteOffset, words.byteLength)];
+const bytesOf = (words: Uint32Array): number[] => [...new Uint8Array(words.buffer, words.byteOffset, words.byteLength)];
 
 it('gives every run in order, padded to whole words, one read ahead, through two pieces of memory', async () => {
   const held = new HeldFile();
@@ -45,6 +45,32 @@ it('gives every run in order, padded to whole words, one read ahead, through two
   }
   expect(seen).toEqual([0, 6, 12, 18, 24].map((start) => [0, 1, 2, 3, 4, 5].map((i) => start + i)));
   expect(held.memory.size).toBe(2);
+});
+
+it('reads into memory that is given, when that is free', async () => {
+  const held = new HeldFile();
+  const memory = [0, 1].map(() => new Uint8Array(new SharedArrayBuffer(16), 4, 8));
+  const frees: (() => void)[] = [];
+  const reader = new SliceReader(held.file, (lane) => ({
+    bytes: (length) => memory[lane].subarray(0, length),
+    free: () => new Promise((resolve) => frees.push(resolve)),
+  }));
+  const runs = reader.read(runsOf(3));
+  const first = runs.next();
+  expect(held.begun, 'not before the lane is free').toEqual([]);
+  frees.shift()!();
+  const { value } = await first;
+  expect([value!.lane, value!.words.buffer === memory[0].buffer, ...bytesOf(value!.words).slice(0, 6)]).toEqual([0, true, 0, 1, 2, 3, 4, 5]);
+  expect(held.begun).toEqual([0]);
+  frees.shift()!();
+  expect((await runs.next()).value!.lane).toBe(1);
+  expect(held.begun).toEqual([0, 6]);
+  frees.shift()!();
+  expect((await runs.next()).value!.lane).toBe(0);
+  expect((await runs.next()).done).toBe(true);
+
+  const lost = new SliceReader(held.file, () => ({ bytes: () => memory[0], free: () => Promise.reject(new Error('lost')) }));
+  await expect(lost.read(runsOf(1)).next()).rejects.toThrow('lost');
 });
 
 it('turns slices in 8 bits into float32', async () => {

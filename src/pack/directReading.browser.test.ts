@@ -4,6 +4,8 @@ import { expect, it } from 'vitest';
 interface Outcome {
   readonly direct: number[];
   readonly handlesWhileReading: number;
+  readonly shared: number[];
+  readonly slicesOfBlobs: number;
   readonly removedAtOnce: boolean;
   readonly locked: number[];
   readonly readAfterRemoval: boolean;
@@ -30,6 +32,12 @@ const WORKER = (module: string): string => `
   const target = new Uint8Array(3000);
   await Promise.all([0, 1, 2].map((i) => read(1000 + i * 1000, target.subarray(i * 1000, (i + 1) * 1000))));
   const handlesWhileReading = readers;
+  const slice = Blob.prototype.slice;
+  let slicesOfBlobs = 0;
+  Blob.prototype.slice = function (...range) { slicesOfBlobs++; return slice.apply(this, range); };
+  const shared = new Uint8Array(new SharedArrayBuffer(4096), 96, 2000);
+  await read(1000, shared);
+  Blob.prototype.slice = slice;
   const removal = () => root.removeEntry('direct').then(() => true, () => false);
   const lockedByReading = !(await removal());
   await closeDirectFiles();
@@ -43,7 +51,7 @@ const WORKER = (module: string): string => `
   await read(5000, locked);
   other.close();
   await removal();
-  postMessage({ direct: [...target], handlesWhileReading, removedAtOnce, locked: [...locked], readAfterRemoval });
+  postMessage({ direct: [...target], handlesWhileReading, shared: [...shared], slicesOfBlobs, removedAtOnce, locked: [...locked], readAfterRemoval });
   } catch (error) { postMessage({ error: String(error) }); }`;
 
 const expected = (start: number, length: number): number[] => Array.from({ length }, (_, i) => (((start + i) * 7919) >>> 5) & 0xff);
@@ -57,6 +65,8 @@ it('reads the file\'s own bytes through one handle, gives way to removal and goe
   }).finally(() => worker.terminate());
   expect(outcome.direct).toEqual(expected(1000, 3000));
   expect(outcome.handlesWhileReading).toBe(1);
+  expect(outcome.shared, 'into memory that threads share').toEqual(expected(1000, 2000));
+  expect(outcome.slicesOfBlobs, 'the browser\'s own way was not needed').toBe(0);
   expect(outcome.removedAtOnce, 'locked while its handle is open, removable once it is closed').toBe(true);
   expect(outcome.readAfterRemoval).toBe(false);
   expect(outcome.locked).toEqual(expected(5000, 100));

@@ -40,6 +40,11 @@ export class LinearMemory {
     this.untouched = this.top;
   }
 
+  /** Views stay good while it grows. */
+  get isShared(): boolean {
+    return !(this.memory.buffer instanceof ArrayBuffer);
+  }
+
   /** The start of `size` bytes of zeros, or undefined when there is no room. */
   allocate(size: number): number | undefined {
     const length = roundUp(Math.max(1, size), ALIGNMENT);

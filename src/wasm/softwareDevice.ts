@@ -1,6 +1,6 @@
 // The part of WebGPU's device that this project uses, over one WebAssembly memory: buffers are ranges of it, a pipeline is a kernel with its numbers, a dispatch a job for the queue.
 // So everything above runs on it unchanged. What WebGPU has and nobody here uses is missing.
-import { OutOfGpuMemoryError } from '../gpu/buffers.ts';
+import { OutOfGpuMemoryError, type HostVisible } from '../gpu/buffers.ts';
 import { WEBASSEMBLY_FEATURE, type ShaderSource, type SoftwareKernel } from '../gpu/pipelines.ts';
 import { roundUp } from '../core/tensor.ts';
 import { CommandQueue } from './commandQueue.ts';
@@ -17,7 +17,7 @@ interface BindGroup {
 }
 
 /** A range of memory in the place of a GPUBuffer. `start` is undefined where there was no room. */
-class SoftwareBuffer {
+class SoftwareBuffer implements HostVisible {
   readonly mapState = 'unmapped';
 
   constructor(readonly label: string, readonly size: number, readonly usage: number, readonly start: number | undefined, private readonly device: SoftwareDevice) {}
@@ -30,6 +30,13 @@ class SoftwareBuffer {
 
   destroy(): void {
     this.device.release(this);
+  }
+
+  hostBytes(offset: number, size: number): Uint8Array | undefined {
+    if (!this.device.memory.isShared) return undefined;
+    const start = this.address(offset);
+    this.device.memory.touch(start + size);
+    return this.device.memory.bytes(start, size);
   }
 
   mapAsync(): Promise<void> {
