@@ -39,6 +39,19 @@ def only_one_process(lock: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def claimed(lock: Path) -> Iterator[bool]:
+    """True inside when no other living process has claimed the same lock file; it is not waited for. A killed one frees it."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with open(lock, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)

@@ -4,12 +4,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 from urllib.parse import quote
 
 from ..config import RunConfig
+from ..files import claimed
 from .jobs import Job
 
 Record = dict[str, Any]
@@ -63,17 +64,9 @@ class Results:
     def append(self, record: Record) -> None:
         append_line(self.path, record)
 
-    @contextmanager
-    def claimed(self, job: Job) -> Iterator[bool]:
+    def claimed(self, job: Job) -> AbstractContextManager[bool]:
         """True inside when no other living process is running this job."""
-        self._claims.mkdir(parents=True, exist_ok=True)
-        with open(self._claims / quote(job.key, safe=" "), "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+        return claimed(self._claims / quote(job.key, safe=" "))
 
 
 def job_of(record: Record) -> Job:

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from pretrain.config import ConfigError, RunConfig
+from pretrain.files import claimed
 from pretrain.pack.safetensors_file import read_safetensors
 from pretrain.training.blocks import grouped_tokens
 from pretrain.training.distributed import join_world
@@ -165,6 +166,15 @@ def test_a_finished_run_is_left_alone(tmp_path: Path) -> None:
     before = file.stat().st_mtime_ns
     run_train(config, ["nopt"])
     assert file.stat().st_mtime_ns == before
+
+
+def test_a_run_that_another_process_is_training_is_left_to_it(tmp_path: Path) -> None:
+    config = tiny_work(tmp_path)
+    with claimed(config.work / "runs" / "slm" / "lock") as is_mine:
+        assert is_mine
+        with pytest.raises(ConfigError, match="runs/slm: another process is training this run"):
+            run_train(config, ["slm"])
+    run_train(config, ["slm"])
 
 
 def test_a_killed_process_goes_on_from_its_checkpoint(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The train stage: every run of the wanted systems, finished ones left alone, a broken-off one continued."""
 from __future__ import annotations
 
-from ..config import RunConfig
+import contextlib
+
+from ..config import ConfigError, RunConfig
+from ..files import claimed
 from ..pack.start import open_starting_pack
 from ..progress import Progress
 from .distributed import join_world
@@ -22,4 +25,7 @@ def run_train(config: RunConfig, systems: list[str], names: list[str] | None = N
         if trainer.is_done:
             progress.say(f"{run.name} is done already")
             continue
-        trainer.train()
+        with claimed(trainer.folder / "lock") if world.is_first else contextlib.nullcontext(True) as is_mine:
+            if not world.first_decides(is_mine):
+                raise ConfigError(f"{trainer.folder}: another process is training this run.")
+            trainer.train()
