@@ -17,8 +17,8 @@ from ..config import ConfigError, RunConfig
 from ..corpus.documents import CorpusError
 from ..corpus.token_store import TokenStore
 from ..files import atomic_path, sha256_of, write_atomically, write_json
-from ..pack.safetensors_file import read_safetensors, write_safetensors
 from ..pack.finished import FinishedPack
+from ..pack.safetensors_file import read_safetensors, write_safetensors
 from ..pack.start import open_starting_pack
 from ..progress import Progress
 from .assign import NO_CLUSTER, nearest_centroids

@@ -254,4 +254,3 @@ def _measure_rounding(folder: Path, config: RunConfig, layouts: dict[str, dict[s
         if trained.is_file():
             rounding[name] = list(rounding_errors(read_trained(trained, layout), read_safetensors(folder / name)))
     return rounding
-

@@ -1,4 +1,5 @@
-"""The tokenize stage: learns the tokenizer from the generic text (or takes that of the pack to go on from), then writes the generic text and every domain's parts as token ids.
+"""The tokenize stage: learns the tokenizer from the generic text, or takes that of the pack to go on from; then writes the generic text and every
+domain's parts as token ids.
 
 Each part (the tokenizer, the generic text, each split of each domain) is one folder that is whole or absent. A killed run keeps the
 finished parts and starts the one it was in again; the largest, the generic text, takes about three minutes per GB on two cores. Settings

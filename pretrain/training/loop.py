@@ -15,8 +15,8 @@ import torch
 from ..config import ConfigError, RunConfig
 from ..files import atomic_path, write_atomically, write_json
 from ..model.flops import projection_flops, training_flops_per_token
-from ..pack.safetensors_file import write_safetensors
 from ..pack.finished import FinishedPack, TrainingSoFar
+from ..pack.safetensors_file import write_safetensors
 from ..progress import Progress
 from .blocks import GroupedTokens, grouped_tokens
 from .checkpoint import checkpoint_of
