@@ -29,6 +29,10 @@ class TrainedRun:
     validation_by_cluster: list[float | None] | None = None
     """At the last validation, where the system was validated cluster by cluster."""
 
+    rounding: dict[str, Any] | None = None
+    """weights.RoundingError of the tensor that storing the run in a pack changed most; of a run that was restored from one, whose weights are
+    rounded already, and of one that has been packed."""
+
     @property
     def validation_perplexity(self) -> float | None:
         """At the last validation."""
@@ -39,7 +43,8 @@ class TrainedRun:
         """What pack.json keeps of the run, so that a pack without its work folder can be gone on from and evaluated."""
         kept = {name: self.details[name] for name in RECORDED_DETAILS if name in self.details}
         by_cluster = {"validation_loss_by_cluster": self.validation_by_cluster} if self.validation_by_cluster else {}
-        return {**kept, "validation_losses": [[tokens, loss] for tokens, loss in self.validation], **by_cluster}
+        rounding = {"rounding": self.rounding} if self.rounding else {}
+        return {**kept, **rounding, "validation_losses": [[tokens, loss] for tokens, loss in self.validation], **by_cluster}
 
 
 def find_run(config: RunConfig, system: str) -> TrainedRun | None:
@@ -48,7 +53,8 @@ def find_run(config: RunConfig, system: str) -> TrainedRun | None:
     weights, details = folder / "final.safetensors", folder / "run.json"
     if not (weights.is_file() and details.is_file()):
         return None
-    return TrainedRun(system, weights, read_json(details), *_validation_losses(folder / "metrics.jsonl"))
+    read = read_json(details)
+    return TrainedRun(system, weights, read, *_validation_losses(folder / "metrics.jsonl"), read.get("rounding"))
 
 
 def require_run(config: RunConfig, system: str) -> TrainedRun:

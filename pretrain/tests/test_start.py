@@ -45,8 +45,9 @@ def test_a_restored_run_packs_to_the_same_bytes(work: RunConfig, t_bits: int) ->
     config = dataclasses.replace(work, pack_t_bits=t_bits)
     run_pack(config)
     pack = Path(config.pack_dir)
-    files = {name: (pack / name).read_bytes() for name in ("slm.safetensors", "pn.safetensors", "mix/1.safetensors", "llm/model.safetensors")}
+    files = {name: (pack / name).read_bytes() for name in ("slm.safetensors", "pn.safetensors", "mix/1.safetensors", "llm/model.safetensors", "README.md")}
     records = json.loads((pack / "pack.json").read_text())["provenance"]["training"]
+    assert all(record["rounding"]["relative"] > 0 for record in records.values())
     shutil.rmtree(config.work / "runs")
     run_restore(with_start(config))
     restored = json.loads((config.work / "runs" / "mix-1" / "run.json").read_text())

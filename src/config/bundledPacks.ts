@@ -11,5 +11,5 @@ export interface BundledPack {
 /** The first is loaded with the page. */
 export const BUNDLED_PACKS: readonly [BundledPack, ...BundledPack[]] = [
   { name: 'nano', address: 'packs/nano/', purpose: '1.4M parameters after projection; trains on a processor' },
-  { name: 'base', address: 'packs/base/', purpose: '10M parameters after projection, for a graphics card; barely pretrained so far (4M tokens)' },
+  { name: 'base', address: 'packs/base/', purpose: '10M parameters after projection, for a graphics card; little pretrained so far (13M tokens)' },
 ];
