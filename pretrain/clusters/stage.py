@@ -51,9 +51,7 @@ def run_cluster(config: RunConfig) -> None:
     progress = Progress(STAGE, 0, "windows", log)
     progress.say(f"{len(windows):,} windows of at most {config.clusters.window:,} tokens")
 
-    if start:
-        _take_from_pack(start, folder)
-    encoder = _encoder(config, store, windows, folder / "encoder.onnx", progress)
+    encoder = _encoder(config, store, windows, folder / "encoder.onnx", progress, start)
     embeddings = _embeddings(encoder, store, windows, folder / "embeddings.npy", log)
     centroids = {
         "cluster": _centroids(folder / "clusters.safetensors", embeddings, windows, config.clusters.k, config, progress, start),
@@ -71,12 +69,6 @@ def run_cluster(config: RunConfig) -> None:
         progress.say(f"cluster {cluster['index']}: {cluster['tokens']:,} tokens, {share:.0%} {source}: {cluster['label']}")
     write_json(folder / "clusters.json", description)
     (folder / "embeddings.npy").unlink(missing_ok=True)
-
-
-def _take_from_pack(start: FinishedPack, folder: Path) -> None:
-    """The encoder that the pack's experts were trained by."""
-    if not (folder / "encoder.onnx").exists():
-        write_atomically(folder / "encoder.onnx", (start.folder / "encoder.onnx").read_bytes())
 
 
 def _recipe(config: RunConfig, start: FinishedPack | None) -> dict[str, Any]:
@@ -111,14 +103,18 @@ def _check_recipe(file: Path, recipe: dict[str, Any]) -> None:
     write_json(file, recipe)
 
 
-def _encoder(config: RunConfig, store: TokenStore, windows: Windows, file: Path, progress: Progress) -> DocumentEncoder:
-    """The user's encoder or one fitted to the training windows; its file is there afterwards."""
+def _encoder(
+    config: RunConfig, store: TokenStore, windows: Windows, file: Path, progress: Progress, start: FinishedPack | None
+) -> DocumentEncoder:
+    """The user's encoder, that of the pack to go on from, or one fitted to the training windows; its file is there afterwards."""
     if config.clusters.encoder:
         encoder = OnnxEncoder(Path(config.clusters.encoder))
         # The largest id shows whether the encoder's own table is as large as the vocabulary.
         encoder.embed(np.array([store.summary["vocab_size"] - 1]), np.zeros(1, np.int64), np.ones(1, np.int64))
         write_atomically(file, Path(config.clusters.encoder).read_bytes())
         return encoder
+    if start and not file.exists():
+        write_atomically(file, (start.folder / "encoder.onnx").read_bytes())
     if not file.exists():
         chosen = _sample(windows, windows.text_length > 0, TABLE_WINDOWS, config)
         size = config.clusters.embedding_size

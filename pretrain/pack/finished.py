@@ -11,7 +11,7 @@ from ..config import RunConfig
 from ..files import sha256_of
 from .errors import PackError
 from .layout import SCALE_SUFFIX
-from .manifest import MANIFEST_NAME, weight_file
+from .manifest import MANIFEST_NAME, SAFE_PATH, weight_file
 from .runs import read_json
 from .safetensors_file import read_safetensors
 from .verify import require_settings, verify_pack
@@ -46,7 +46,8 @@ class FinishedPack:
         return np.array(read_safetensors(self.folder / "clusters.safetensors")["centroids"])
 
     def holds(self, run: str) -> bool:
-        return (self.folder / weight_file(run)).is_file()
+        """Never for a name that leads out of the pack: the names of `records` are the pack's own."""
+        return bool(SAFE_PATH.fullmatch(weight_file(run))) and (self.folder / weight_file(run)).is_file()
 
     def weights(self, run: str) -> dict[str, np.ndarray]:
         """float32 by name, as training knows them: what half precision or 8 bits left of them."""
@@ -74,5 +75,7 @@ def open_finished_pack(folder: Path, config: RunConfig) -> FinishedPack:
 
 def open_verified_pack(folder: Path, config: RunConfig) -> FinishedPack:
     """As open_finished_pack, after checking every byte. Raises PackError."""
+    if not (folder / MANIFEST_NAME).is_file():
+        raise PackError(f"{folder} holds no {MANIFEST_NAME}, so it is no pack.")
     verify_pack(folder)
     return open_finished_pack(folder, config)

@@ -12,17 +12,17 @@ from ..files import atomic_path, write_atomically, write_json
 from ..progress import Progress
 from .finished import FinishedPack, open_verified_pack
 from .safetensors_file import write_safetensors
-from .start import copy_pack
+from .start import keep_copy
 
 
 def run_restore(config: RunConfig) -> None:
     """Writes start/, and runs/ for what `config.pack_dir` holds; what is there stays. Raises PackError and ConfigError."""
     progress = Progress("restore", 0, "runs", config.work / "logs" / "restore.log")
+    pack = open_verified_pack(Path(config.pack_dir), config)
     if not (config.work / "start.json").exists():
         if (config.work / "tokenizer").exists():
             raise ConfigError(f"{config.work}: there is a tokenizer, which may not be that of {config.pack_dir}; remove the folder or choose another work_dir.")
-        copy_pack(config, config.pack_dir, "restored_from")
-    pack = open_verified_pack(Path(config.pack_dir), config)
+        keep_copy(config, pack, {"restored_from": config.pack_dir})
     for run in pack.records:
         folder = config.work / "runs" / run
         if folder.exists():

@@ -11,8 +11,9 @@ from typing import Any
 from ..config import RunConfig
 from .errors import PackError
 
-RECORDED_DETAILS = ("tokens", "flops", "seconds", "tokens_per_second", "parameters", "precision", "threads", "torch", "device", "started_from")
-"""Of run.json. Its settings are the configuration's, which pack.json has once for all runs."""
+RECORDED_DETAILS = ("tokens", "flops", "seconds", "tokens_per_second", "parameters", "precision", "threads", "torch", "device", "started_from", "rounding")
+"""Of run.json. Its settings are the configuration's, which pack.json has once for all runs. rounding: weights.RoundingError of the tensor that
+storing the run in a pack changed most; a run that was restored from one has it already, and weights that are rounded already."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,6 @@ class TrainedRun:
     validation_by_cluster: list[float | None] | None = None
     """At the last validation, where the system was validated cluster by cluster."""
 
-    rounding: dict[str, Any] | None = None
-    """weights.RoundingError of the tensor that storing the run in a pack changed most; of a run that was restored from one, whose weights are
-    rounded already, and of one that has been packed."""
-
     @property
     def validation_perplexity(self) -> float | None:
         """At the last validation."""
@@ -43,8 +40,7 @@ class TrainedRun:
         """What pack.json keeps of the run, so that a pack without its work folder can be gone on from and evaluated."""
         kept = {name: self.details[name] for name in RECORDED_DETAILS if name in self.details}
         by_cluster = {"validation_loss_by_cluster": self.validation_by_cluster} if self.validation_by_cluster else {}
-        rounding = {"rounding": self.rounding} if self.rounding else {}
-        return {**kept, **rounding, "validation_losses": [[tokens, loss] for tokens, loss in self.validation], **by_cluster}
+        return {**kept, "validation_losses": [[tokens, loss] for tokens, loss in self.validation], **by_cluster}
 
 
 def find_run(config: RunConfig, system: str) -> TrainedRun | None:
@@ -53,8 +49,7 @@ def find_run(config: RunConfig, system: str) -> TrainedRun | None:
     weights, details = folder / "final.safetensors", folder / "run.json"
     if not (weights.is_file() and details.is_file()):
         return None
-    read = read_json(details)
-    return TrainedRun(system, weights, read, *_validation_losses(folder / "metrics.jsonl"), read.get("rounding"))
+    return TrainedRun(system, weights, read_json(details), *_validation_losses(folder / "metrics.jsonl"))
 
 
 def require_run(config: RunConfig, system: str) -> TrainedRun:
@@ -88,8 +83,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _validation_losses(metrics: Path) -> tuple[list[tuple[int, float]], list[float | None] | None]:
-    """Of metrics.jsonl, where anything was held out to validate on: the losses, and the last one's by cluster. A last line that a kill cut short is left out; where steps were repeated,
-    the later line counts."""
+    """Of metrics.jsonl, where anything was held out to validate on: the losses, and the last one's by cluster. A last line that a kill cut short is
+    left out; where steps were repeated, the later line counts."""
     losses: dict[int, float] = {}
     by_cluster: list[float | None] | None = None
     lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.is_file() else []

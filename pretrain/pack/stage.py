@@ -84,13 +84,13 @@ class _Packing:
 
     def _weights(self, run: TrainedRun, name: str, layout: dict[str, TensorSpec]) -> None:
         pack_weights(run.weights, self.folder / name, layout)
-        if run.rounding:
-            worst = RoundingError(**run.rounding)
+        if "rounding" in run.details:
+            worst = RoundingError(**run.details["rounding"])
         else:
             errors = rounding_errors(read_safetensors(run.weights), read_safetensors(self.folder / name))
             worst = max(errors, key=lambda error: error.relative)
         self.worst_rounding[name] = worst
-        self.runs.append(dataclasses.replace(run, rounding=dataclasses.asdict(worst)))
+        self.runs.append(dataclasses.replace(run, details={**run.details, "rounding": dataclasses.asdict(worst)}))
         megabytes = (self.folder / name).stat().st_size / 1e6
         self.progress.say(f"{name}: {megabytes:.1f} MB; {worst.tensor} was rounded most, by {worst.relative:.2g} of its size")
 

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from ..config import ConfigError, RunConfig
 from ..files import atomic_path, only_one_process, write_json
-from .errors import PackError
 from .finished import FinishedPack, open_finished_pack, open_verified_pack
-from .manifest import MANIFEST_NAME
 from .runs import read_json
 
 
@@ -25,7 +23,7 @@ def open_starting_pack(config: RunConfig) -> FinishedPack | None:
         # Ranks come here at the same time.
         with only_one_process(config.work / "start.lock"):
             if not origin.exists():
-                copy_pack(config, config.start_from, "start_from")
+                keep_copy(config, open_verified_pack(Path(config.start_from), config), {"start_from": config.start_from})
     elif not origin.exists():
         return None
     began_from = read_json(origin)
@@ -34,12 +32,9 @@ def open_starting_pack(config: RunConfig) -> FinishedPack | None:
     return open_finished_pack(config.work / "start", config)
 
 
-def copy_pack(config: RunConfig, pack: str, reason: str) -> None:
-    """Verifies a pack and makes it the one that the work folder began from. Raises PackError."""
-    if not (Path(pack) / MANIFEST_NAME).is_file():
-        raise PackError(f"{pack} holds no {MANIFEST_NAME}, so it is no pack.")
-    open_verified_pack(Path(pack), config)
+def keep_copy(config: RunConfig, pack: FinishedPack, origin: dict[str, str]) -> None:
+    """Makes a verified pack the one that the work folder began from; `origin` is start.json."""
     with atomic_path(config.work / "start") as partial:
-        shutil.copytree(pack, partial)
+        shutil.copytree(pack.folder, partial)
     # Written last: it says that the copy is whole.
-    write_json(config.work / "start.json", {reason: pack})
+    write_json(config.work / "start.json", origin)

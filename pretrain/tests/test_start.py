@@ -12,10 +12,11 @@ import pytest
 
 from pretrain.config import ConfigError, ModelShape, RunConfig, check
 from pretrain.pack.errors import PackError
+from pretrain.pack.finished import open_verified_pack
 from pretrain.pack.restore import run_restore
 from pretrain.pack.safetensors_file import read_safetensors
 from pretrain.pack.stage import run_pack
-from pretrain.pack.start import copy_pack, open_starting_pack
+from pretrain.pack.start import keep_copy, open_starting_pack
 
 from .pack_work import LARGE, VOCAB, small_model_layout, train, work  # noqa: F401 (a fixture)
 
@@ -34,7 +35,7 @@ def edit_manifest(pack: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
 def with_start(config: RunConfig) -> RunConfig:
     """The same run, whose work folder has been restored to its tokens already."""
     if not (config.work / "start.json").exists():
-        copy_pack(config, config.pack_dir, "restored_from")
+        keep_copy(config, open_verified_pack(Path(config.pack_dir), config), {"restored_from": config.pack_dir})
     return config
 
 
@@ -65,6 +66,15 @@ def test_restoring_leaves_what_is_there_and_what_the_pack_does_not_hold(work: Ru
     run_restore(with_start(work))
     assert (work.work / "runs" / "slm" / "final.safetensors").stat().st_mtime_ns == before
     assert not (work.work / "runs" / "mix-2").exists()
+
+
+def test_a_run_whose_name_leads_out_of_the_pack_is_not_restored(work: RunConfig) -> None:
+    run_pack(work)
+    pack = Path(work.pack_dir)
+    shutil.copy(pack / "slm.safetensors", pack.parent / "slm.safetensors")
+    edit_manifest(pack, lambda manifest: manifest["provenance"]["training"].update({"../slm": {"tokens": 1, "flops": 1, "seconds": 1}}))
+    run_restore(with_start(work))
+    assert not (work.work / "slm").exists()
 
 
 def test_a_run_goes_on_from_what_the_pack_held_when_it_began(work: RunConfig) -> None:

@@ -92,7 +92,7 @@ class Trainer:
             self.counters = Counters(**restored)
             sampler.restore(self.counters.sampler)
         if world.is_first:
-            self._truncate_metrics(self.counters.step)
+            self._prepare_metrics(self.counters.step)
         progress = Progress(
             f"train {self.run.name}", self.num_steps * self.tokens_per_step, "tokens", self.folder / "log.txt",
             done=self.counters.step * self.tokens_per_step, quiet=not world.is_first,
@@ -168,12 +168,11 @@ class Trainer:
         with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
-    def _truncate_metrics(self, step: int) -> None:
-        """What was logged after the checkpoint will be logged again."""
+    def _prepare_metrics(self, step: int) -> None:
+        """A new file begins with the starting pack's curve, which goes on from there. Of an old one, what was logged after the checkpoint goes: it
+        will be logged again."""
         path = self.folder / "metrics.jsonl"
-        self.folder.mkdir(parents=True, exist_ok=True)
         if not path.exists():
-            # The curve goes on where the starting pack's ended.
             lines = ({"step": 0, "tokens": tokens, "validation_loss": loss} for tokens, loss in self.so_far.validation_losses)
             write_atomically(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
             return
