@@ -62,22 +62,30 @@ function hashOf(files: ReadonlyMap<string, ManifestFile>): string {
   return bytesToHex(hash.digest()).slice(0, 16);
 }
 
+/** Characters of a text of the manifest's that are shown. */
+const MAX_SHOWN = 600;
+
+/** A longer text ends after a whole word, and shows that it goes on. */
+const shown = (text: string): string => (text.length <= MAX_SHOWN ? text : text.slice(0, MAX_SHOWN - 1).replace(/\S*$/, '…'));
+
+const sentence = (text: string): string => `${text.replace(/\.$/, '')}${text.endsWith('…') ? '' : '.'}`;
+
 /** What the manifest says about the pack's origin, as readable sentences; fields it does not have are left out. */
 export function provenanceSentences({ provenance }: PackManifest): string {
   const text = (key: string): string | undefined => {
     const value = provenance[key];
-    return typeof value === 'string' && value.trim() ? value.trim().slice(0, 600) : undefined;
+    return typeof value === 'string' && value.trim() ? shown(value.trim()) : undefined;
   };
   const sentences: string[] = [];
   const corpus = text('corpus');
   const tokens = provenance.trained_tokens;
-  if (typeof tokens === 'number' && tokens > 0) sentences.push(`Pretrained on ${formatCount(tokens)} tokens${corpus ? ` from ${corpus}` : ''}.`);
-  else if (corpus) sentences.push(`Pretrained on ${corpus}.`);
+  if (typeof tokens === 'number' && tokens > 0) sentences.push(sentence(`Pretrained on ${formatCount(tokens)} tokens${corpus ? ` from ${corpus}` : ''}`));
+  else if (corpus) sentences.push(sentence(`Pretrained on ${corpus}`));
   const perplexity = provenance.generic_validation_perplexity;
   if (isJsonObject(perplexity) && typeof perplexity.pn === 'number' && typeof perplexity.slm === 'number') {
     sentences.push(`Perplexity on held-out generic text: ${formatPerplexity(perplexity.pn)}, against ${formatPerplexity(perplexity.slm)} for the plain small model.`);
   }
   const note = text('note');
-  if (note) sentences.push(`${note[0].toUpperCase()}${note.slice(1).replace(/\.$/, '')}.`);
+  if (note) sentences.push(sentence(`${note[0].toUpperCase()}${note.slice(1)}`));
   return sentences.join(' ') || 'The pack does not say where it came from.';
 }
