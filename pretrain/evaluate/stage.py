@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
+import threading
 from dataclasses import dataclass, field
 
 import torch
@@ -139,7 +141,21 @@ def _in_processes(config: RunConfig, jobs: list[Job], workers: int) -> None:
         raise RuntimeError(f"{len(failed)} of {workers} evaluation processes failed (exit code {failed[0]}); their messages are above.")
 
 
+def end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, however that died: nobody would stop it, and it would hold its processor for hours."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait_for_its_end() -> None:
+        parent.join()
+        os._exit(1)  # result lines are whole at any moment
+
+    threading.Thread(target=wait_for_its_end, daemon=True).start()
+
+
 def _worker(config: RunConfig, jobs: list[Job]) -> None:
+    end_with_parent()
     torch.set_num_threads(1)
     keep_freed_memory()
     work_through(config, jobs)

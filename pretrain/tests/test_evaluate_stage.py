@@ -4,6 +4,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
@@ -192,6 +195,24 @@ def test_two_processes_share_the_jobs(tmp_path):
     records = records_of(config)
     assert sorted((r["domain"], r["system"]) for r in records) == [("law", SLM), ("law", PN), ("songs", SLM), ("songs", PN)]
     assert {r["threads"] for r in records} == {1}
+
+
+def wait_as_a_worker() -> None:
+    stage.end_with_parent()
+    print("started", flush=True)
+    time.sleep(60)
+
+
+def test_a_worker_ends_when_the_process_that_started_it_is_killed():
+    start_worker = (
+        "import multiprocessing; from pretrain.tests.test_evaluate_stage import wait_as_a_worker\n"
+        "worker = multiprocessing.get_context('spawn').Process(target=wait_as_a_worker); worker.start(); worker.join()"
+    )
+    with subprocess.Popen([sys.executable, "-c", start_worker], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "started\n"
+        parent.kill()
+        # The worker holds the pipe's other end: reading ends when it does, and fails if it goes on.
+        assert parent.communicate(timeout=30)[0] == ""
 
 
 def test_systems_that_were_not_pretrained_are_left_out(tmp_path):
