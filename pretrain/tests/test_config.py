@@ -1,6 +1,7 @@
 """Settings: what is wrong is said in one sentence that names the file and the key."""
 from __future__ import annotations
 
+import dataclasses
 import re
 
 from pathlib import Path
@@ -28,6 +29,12 @@ def load(tmp_path: Path, values: Any) -> Any:
 @pytest.mark.parametrize("name", [file.name for file in sorted(CONFIGS.glob("*.yaml"))])
 def test_the_shipped_configurations_load(name: str) -> None:
     assert load_config(f"configs/{name}").name == name.removesuffix(".yaml")
+
+
+def test_the_little_text_of_saturated_100k_is_all_that_sets_it_apart() -> None:
+    much, little = load_config("configs/saturated.yaml"), load_config("configs/saturated-100k.yaml")
+    assert (much.fine_tune.tokens, little.fine_tune.tokens) == (1_000_000, 100_000)
+    assert dataclasses.replace(little, name=much.name, fine_tune=much.fine_tune) == much
 
 
 def test_exponents_without_a_point_are_numbers(tmp_path: Path) -> None:
