@@ -142,13 +142,11 @@ def _in_processes(config: RunConfig, jobs: list[Job], workers: int) -> None:
 
 
 def end_with_parent() -> None:
-    """Ends this process when the one that started it is gone, however that died: nobody would stop it, and it would hold its processor for hours."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
+    """Ends this process, started by multiprocessing, when the one that started it is gone, however that died: nobody would stop it, and it would
+    hold its processor for hours."""
 
     def wait_for_its_end() -> None:
-        parent.join()
+        multiprocessing.parent_process().join()
         os._exit(1)  # result lines are whole at any moment
 
     threading.Thread(target=wait_for_its_end, daemon=True).start()
